@@ -1,0 +1,197 @@
+#include "base/json.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/str.h"
+
+enum { MAX_DEPTH = 64 };
+
+json *json_parse(const char *text, size_t length, struct error *e) {
+  if (length > INT_MAX - 1) {
+    error_set(e, ERR_TOO_LARGE, "JSON of %zu bytes", length);
+    return NULL;
+  }
+  const char *nul = length ? memchr(text, '\0', length) : NULL;
+  if (nul) {
+    error_set(e, ERR_INVALID, "JSON: a NUL byte at offset %zu", (size_t)(nul - text));
+    return NULL;
+  }
+  while (length > 0 && strchr(" \t\r\n", text[length - 1])) length--;
+
+  json_tokener *tokener = mem_must(json_tokener_new_ex(MAX_DEPTH));
+  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+  json *o = length ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
+  enum json_tokener_error problem = length ? json_tokener_get_error(tokener) : json_tokener_error_parse_eof;
+  size_t offset = json_tokener_get_parse_end(tokener);
+  if (problem == json_tokener_continue) {  // a number at top level ends only where the input does
+    o = json_tokener_parse_ex(tokener, "", 1);
+    problem = json_tokener_get_error(tokener);
+    if (problem == json_tokener_continue) problem = json_tokener_error_parse_eof;
+  }
+  json_tokener_free(tokener);
+
+  if (problem != json_tokener_success) {
+    error_set(e, ERR_INVALID, "JSON: %s at offset %zu", json_tokener_error_desc(problem), offset);
+  } else if (!o) {
+    error_set(e, ERR_INVALID, "JSON: the document is null");
+  }
+  return o;
+}
+
+void json_put(json **j) {
+  if (*j) json_object_put(*j);
+  *j = NULL;
+}
+
+json *json_get(json *o, const char *key) {
+  json *value = NULL;
+  if (!json_object_is_type(o, json_type_object)) return NULL;
+  json_object_object_get_ex(o, key, &value);
+  return value;
+}
+
+json *json_at(json *o, ...) {
+  va_list keys;
+  va_start(keys, o);
+  for (const char *key; o && (key = va_arg(keys, const char *)) != NULL;) o = json_get(o, key);
+  va_end(keys);
+  return o;
+}
+
+// A NUL inside ("\u0000") would end the C string early, and what is compared would not be what was
+// sent: such a text counts as none.
+static const char *text_of(json *value) {
+  if (!json_object_is_type(value, json_type_string)) return NULL;
+  const char *text = json_object_get_string(value);
+  return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}
+
+const char *json_text(json *o, const char *key) {
+  return text_of(json_get(o, key));
+}
+
+char *json_text_copy(json *o, const char *key) {
+  return mem_strdup(json_text(o, key));
+}
+
+int64_t json_int(json *o, const char *key, int64_t otherwise) {
+  json *value = json_get(o, key);
+  return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : otherwise;
+}
+
+double json_double(json *o, const char *key, double otherwise) {
+  json *value = json_get(o, key);
+  if (!json_object_is_type(value, json_type_double) && !json_object_is_type(value, json_type_int)) return otherwise;
+  double n = json_object_get_double(value);
+  return isfinite(n) ? n : otherwise;
+}
+
+bool json_bool(json *o, const char *key, bool otherwise) {
+  json *value = json_get(o, key);
+  return json_object_is_type(value, json_type_boolean) ? json_object_get_boolean(value) : otherwise;
+}
+
+msec json_time(json *o, const char *key) {
+  return clock_parse(json_text(o, key));
+}
+
+size_t json_length(json *array) {
+  return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
+}
+
+json *json_item(json *array, size_t i) {
+  return i < json_length(array) ? json_object_array_get_idx(array, i) : NULL;
+}
+
+// json-c keeps any bytes; what is sent must be UTF-8.
+static json *new_text(const char *text) {
+  size_t length = strlen(text);
+  if (text_utf8_prefix(text, length) == length) return mem_must(json_object_new_string_len(text, (int)length));
+  struct str clean = STR_INIT(SIZE_MAX);
+  str_add_utf8(&clean, text, length);
+  json *value = mem_must(json_object_new_string_len(str_text(&clean), (int)clean.length));
+  str_done(&clean);
+  return value;
+}
+
+void json_add(json *o, const char *key, json *take_value) {
+  if (json_object_object_add(o, key, take_value) != 0) mem_must(NULL);
+}
+
+void json_add_text(json *o, const char *key, const char *text) {
+  if (text) json_add(o, key, new_text(text));
+}
+
+void json_add_int(json *o, const char *key, int64_t n) {
+  json_add(o, key, mem_must(json_object_new_int64(n)));
+}
+
+// json-c would print 0.1 as 0.10000000000000001: the shortest text that reads back the same is kept beside.
+void json_add_double(json *o, const char *key, double n) {
+  if (!isfinite(n)) return;
+  char text[32];
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(text, sizeof(text), "%.*g", digits, n);
+    if (strtod(text, NULL) == n) break;
+  }
+  json_add(o, key, mem_must(json_object_new_double_s(n, text)));
+}
+
+void json_add_bool(json *o, const char *key, bool b) {
+  json_add(o, key, mem_must(json_object_new_boolean(b)));
+}
+
+void json_add_time(json *o, const char *key, msec t) {
+  char text[CLOCK_TEXT_SIZE];
+  if (t) json_add_text(o, key, clock_format(t, text));
+}
+
+void json_add_micro_time(json *o, const char *key, msec t) {
+  char text[CLOCK_TEXT_SIZE];
+  if (t) json_add_text(o, key, clock_format_micro(t, text));
+}
+
+json *json_new_object(void) {
+  return mem_must(json_object_new_object());
+}
+
+json *json_new_array(void) {
+  return mem_must(json_object_new_array());
+}
+
+json *json_add_object(json *o, const char *key) {
+  json *value = json_new_object();
+  json_add(o, key, value);
+  return value;
+}
+
+json *json_add_array(json *o, const char *key) {
+  json *value = json_new_array();
+  json_add(o, key, value);
+  return value;
+}
+
+void json_push(json *array, json *take_value) {
+  if (json_object_array_add(array, take_value) != 0) mem_must(NULL);
+}
+
+void json_push_text(json *array, const char *text) {
+  if (text) json_push(array, new_text(text));
+}
+
+json *json_push_object(json *array) {
+  json *value = json_new_object();
+  json_push(array, value);
+  return value;
+}
+
+char *json_print(json *o) {
+  return mem_strdup(mem_must(
+      (char *)json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+}

@@ -1,0 +1,25 @@
+// Unary gRPC calls over io/http: framing, deadline, status to error. Messages are bytes here;
+// protobuf stays with the caller.
+#pragma once
+
+#include <stdint.h>
+
+#include "io/http.h"
+
+struct grpc_call;
+
+// `e` NULL: `bytes` is the response message. Otherwise the status as an error: RESOURCE_EXHAUSTED is
+// BUSY, INVALID_ARGUMENT/FAILED_PRECONDITION/UNIMPLEMENTED INVALID, DEADLINE_EXCEEDED TIMEOUT, ...
+typedef void grpc_done_fn(void *context, const uint8_t *bytes, size_t length, const struct error *e);
+
+// POST base_url + "/package.Service/Method"; deadline in ms is sent as grpc-timeout and kept here too
+// (with a second of grace). max_response bounds the message.
+struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
+                             size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context);
+void grpc_cancel(struct grpc_call *c);  // no callback comes after; the server sees the cancellation
+
+// Pure, for tests and fuzzing: takes one message out of a response body of length-prefixed frames.
+// ERR_INVALID when it is not exactly one uncompressed frame of at most `max` bytes.
+enum error_code grpc_unframe(const uint8_t *body, size_t length, size_t max, const uint8_t **ret_message,
+                             size_t *ret_length, struct error *e);
+enum error_code grpc_status_to_error(int status, const char *message, struct error *e);

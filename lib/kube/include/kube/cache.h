@@ -1,0 +1,44 @@
+// An informer: one kind of one namespace, listed and watched into typed structs.
+//
+// It lists in pages, watches with bookmarks, resumes after a break, lists again on 410, and never
+// goes back in time. Own writes are put in with cache_observe as soon as the API server answered,
+// so that the next decision sees them; an answer that the watch has already overtaken is ignored.
+#pragma once
+
+#include "base/map.h"
+#include "base/meta.h"
+#include "kube/client.h"
+
+// How a kind is kept. The struct starts with a `struct meta`, which the cache decodes itself;
+// `decode` reads the rest. decode returning false skips the object (logged once for each version).
+struct cache_type {
+  const struct kube_kind *kind;
+  size_t size;
+  bool (*decode)(json *object, void *ret, struct error *e);
+  void (*done)(void *object);   // frees what decode made, not the meta and not the struct
+  const char *label_selector;   // NULL: all
+  unsigned page_limit;          // 0: 500
+};
+
+struct cache;
+// `before` NULL: added; `after` NULL: deleted. Both are borrowed; `before` dies after the call.
+typedef void cache_change_fn(void *context, struct cache *c, const void *before, const void *after);
+typedef void cache_synced_fn(void *context, struct cache *c);
+
+struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struct cache_type *type, const char *namespace,
+                        cache_change_fn *change, cache_synced_fn *synced, void *context);
+void cache_start(struct cache *c);
+void cache_free(struct cache *c);
+bool cache_is_synced(const struct cache *c);
+const struct cache_type *cache_type_of(const struct cache *c);
+
+const void *cache_get(const struct cache *c, const char *name);  // NULL when absent; borrowed until the loop's next turn
+size_t cache_count(const struct cache *c);
+// Iteration over all objects; no change to the cache inside the loop.
+const void *cache_next(const struct cache *c, const void *previous);  // NULL starts / ends
+#define cache_each(c, type, var) for (const type *var = NULL; (var = cache_next((c), var)) != NULL;)
+
+// The answer to an own POST, PATCH or PUT (an object of this kind).
+void cache_observe(struct cache *c, json *object);
+// The answer to an own DELETE: 200/404 without an object that remains.
+void cache_observe_deleted(struct cache *c, const char *name, const char *uid);
