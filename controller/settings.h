@@ -27,3 +27,6 @@ struct settings {
 // Reads the environment. ERR_INVALID names the variable, what it holds and what it should.
 enum error_code settings_load(struct settings *ret, struct error *e);
 void settings_done(struct settings *s);
+// The table's variables in order, for the check of docs/configuration.md: the name, NULL after the last, and
+// the default (NULL: the variable must be set; "": none).
+const char *settings_variable(unsigned i, const char **ret_default);
