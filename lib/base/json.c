@@ -192,6 +192,6 @@ json *json_push_object(json *array) {
 }
 
 char *json_print(json *o) {
-  return mem_strdup(mem_must(
-      (char *)json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
+  return mem_strdup(
+      mem_must((char *)json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)));
 }

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 
+// uthash's usual hash function falls through its cases without a word that clang takes for one.
+#define HASH_FUNCTION(key, length, hash) HASH_OAT(key, length, hash)
 #define uthash_malloc(size) mem_alloc(size)
 #define uthash_free(pointer, size) free(pointer)
 #include <uthash.h>

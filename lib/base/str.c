@@ -102,7 +102,10 @@ bool text_starts(const char *text, const char *prefix) {
 // surrogates and what lies over U+10FFFF are none).
 static size_t sequence(const unsigned char *t, size_t left) {
   if (t[0] < 0x80) return 1;
-  size_t size = t[0] >= 0xC2 && t[0] <= 0xDF ? 2 : t[0] >= 0xE0 && t[0] <= 0xEF ? 3 : t[0] >= 0xF0 && t[0] <= 0xF4 ? 4 : 0;
+  size_t size = 0;
+  if (t[0] >= 0xC2 && t[0] <= 0xDF) size = 2;
+  if (t[0] >= 0xE0 && t[0] <= 0xEF) size = 3;
+  if (t[0] >= 0xF0 && t[0] <= 0xF4) size = 4;
   if (size == 0 || size > left) return 0;
   for (size_t i = 1; i < size; i++)
     if ((t[i] & 0xC0) != 0x80) return 0;

@@ -21,7 +21,7 @@ enum error_code {
   ERR_UNAVAILABLE,  // connection refused or lost, 5xx, UNAVAILABLE: later
   ERR_TIMEOUT,      // a deadline passed
   ERR_CANCELLED,
-  ERR_INTERNAL,     // a bug or a broken peer
+  ERR_INTERNAL,  // a bug or a broken peer
 };
 
 enum { ERROR_TEXT_MAX = 512 };
@@ -38,8 +38,7 @@ enum error_code error_set(struct error *e, enum error_code code, const char *for
     __attribute__((format(printf, 3, 4)));
 
 // Puts "context: " in front of the text; returns e->code.
-enum error_code error_prefix(struct error *e, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+enum error_code error_prefix(struct error *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Whether the same request may succeed later without a change (BUSY, UNAVAILABLE, TIMEOUT, CONFLICT, GONE).
 bool error_is_transient(enum error_code code);

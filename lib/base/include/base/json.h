@@ -2,7 +2,10 @@
 // another type gives the default, so that a decoder reads straight down.
 #pragma once
 
+// json-c has a type of the name json_bool; the macro keeps the name free for us. So json-c is included here only.
+#define json_bool json_c_bool
 #include <json-c/json.h>
+#undef json_bool
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +26,7 @@ json *json_at(json *o, ...) __attribute__((sentinel));
 
 // Borrowed; NULL when absent, no string, or a string with a NUL inside.
 const char *json_text(json *o, const char *key);
-char *json_text_copy(json *o, const char *key);   // heap copy or NULL
+char *json_text_copy(json *o, const char *key);  // heap copy or NULL
 int64_t json_int(json *o, const char *key, int64_t otherwise);
 double json_double(json *o, const char *key, double otherwise);
 bool json_bool(json *o, const char *key, bool otherwise);
@@ -44,7 +47,7 @@ void json_add_bool(json *o, const char *key, bool b);
 void json_add_time(json *o, const char *key, msec t);
 void json_add_micro_time(json *o, const char *key, msec t);
 void json_add(json *o, const char *key, json *take_value);  // NULL is JSON's null (merge patches remove with it)
-json *json_add_object(json *o, const char *key);  // new empty object inside; borrowed
+json *json_add_object(json *o, const char *key);            // new empty object inside; borrowed
 json *json_add_array(json *o, const char *key);
 void json_push(json *array, json *take_value);
 void json_push_text(json *array, const char *text);

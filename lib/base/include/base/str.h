@@ -6,11 +6,11 @@
 #include <stddef.h>
 
 struct str {
-  char *data;    // NUL-terminated when length > 0; NULL when nothing was added
+  char *data;  // NUL-terminated when length > 0; NULL when nothing was added
   size_t length;
   size_t room;
-  size_t max;    // bytes, not counting the NUL
-  bool failed;   // something did not fit; nothing was added since
+  size_t max;   // bytes, not counting the NUL
+  bool failed;  // something did not fit; nothing was added since
 };
 
 #define STR_INIT(maximum) ((struct str){.max = (maximum)})
@@ -24,9 +24,9 @@ void str_add_format(struct str *s, const char *format, ...) __attribute__((forma
 void str_add_vformat(struct str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 // What is no valid UTF-8 becomes U+FFFD: for bytes from outside that go into JSON or a log.
 void str_add_utf8(struct str *s, const char *text, size_t length);
-void str_clear(struct str *s);            // empties, keeps the room, forgets the failure
+void str_clear(struct str *s);  // empties, keeps the room, forgets the failure
 void str_drop_front(struct str *s, size_t count);
-char *str_take(struct str *s);            // heap string (never NULL), caller frees; s is empty after
+char *str_take(struct str *s);              // heap string (never NULL), caller frees; s is empty after
 const char *str_text(const struct str *s);  // "" when empty
 
 // Comparisons that take NULL as "".

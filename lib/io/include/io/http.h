@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+
 #include <uv.h>
 
 #include "base/clock.h"
@@ -20,11 +21,11 @@ struct http *http_new(uv_loop_t *loop);
 void http_free(struct http *h);  // cancels what runs, without callbacks
 
 struct http_response {
-  int status;                   // HTTP status, 0 when there was none
-  int retry_after_ms;           // from Retry-After, 0 without one
-  const char *body;             // NUL-terminated; borrowed for the callback
+  int status;          // HTTP status, 0 when there was none
+  int retry_after_ms;  // from Retry-After, 0 without one
+  const char *body;    // NUL-terminated; borrowed for the callback
   size_t length;
-  double seconds;               // from start to end
+  double seconds;  // from start to end
   // gRPC: trailers (or headers of a trailers-only answer); -1 / "" when absent
   int grpc_status;
   const char *grpc_message;
@@ -37,20 +38,20 @@ typedef void http_done_fn(void *context, const struct http_response *response, c
 typedef bool http_data_fn(void *context, const char *bytes, size_t length);
 
 struct http_options {
-  const char *method;        // "GET"...
+  const char *method;  // "GET"...
   const char *url;
   const char *const *headers;  // "Name: value" strings ended by NULL, copied
-  const void *body;          // copied; NULL without one
+  const void *body;            // copied; NULL without one
   size_t body_length;
-  size_t max_response;       // bytes of body kept; 0: 4 MiB. More is ERR_TOO_LARGE
-  msec timeout;              // whole transfer; 0: 30 s; -1: none (watches)
-  msec idle_timeout;         // nothing received for so long is ERR_TIMEOUT; 0: none
-  msec connect_timeout;      // 0: 10 s
-  const char *ca_file;       // NULL: the system's
+  size_t max_response;               // bytes of body kept; 0: 4 MiB. More is ERR_TOO_LARGE
+  msec timeout;                      // whole transfer; 0: 30 s; -1: none (watches)
+  msec idle_timeout;                 // nothing received for so long is ERR_TIMEOUT; 0: none
+  msec connect_timeout;              // 0: 10 s
+  const char *ca_file;               // NULL: the system's
   const char *cert_file, *key_file;  // client certificate or NULL
-  bool insecure;             // no verification: only when a kubeconfig says so
-  bool h2c;                  // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
-  http_data_fn *data;        // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)
+  bool insecure;                     // no verification: only when a kubeconfig says so
+  bool h2c;                          // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
+  http_data_fn *data;  // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)
   http_done_fn *done;
   void *context;
 };

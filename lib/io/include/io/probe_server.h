@@ -12,5 +12,6 @@ struct probe_server;
 typedef int probe_fn(void *context, const char *path, struct str *ret_body);
 
 // listen: "0.0.0.0:8080" or "[::]:8080".
-struct probe_server *probe_server_new(uv_loop_t *loop, const char *listen, probe_fn *fn, void *context, struct error *e);
+struct probe_server *probe_server_new(uv_loop_t *loop, const char *listen, probe_fn *fn, void *context,
+                                      struct error *e);
 void probe_server_free(struct probe_server *s);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+
 #include <uv.h>
 
 #include "base/clock.h"
@@ -13,4 +14,4 @@ struct timer *timer_new(uv_loop_t *loop, timer_fn *fn, void *context);
 void timer_set(struct timer *t, msec delay);  // replaces an earlier setting; 0: at the loop's next turn
 void timer_clear(struct timer *t);
 bool timer_is_set(const struct timer *t);
-void timer_free(struct timer *t);             // NULL is fine; fn is never called after
+void timer_free(struct timer *t);  // NULL is fine; fn is never called after
