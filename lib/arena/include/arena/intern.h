@@ -3,3 +3,7 @@
 #pragma once
 
 const char *intern(const char *word);  // NULL stays NULL
+
+// The same for a word that comes from outside: a new one is only kept while fewer than 4,096 of them
+// are; after that it becomes "Other", so that input cannot fill the memory.
+const char *intern_input(const char *word);

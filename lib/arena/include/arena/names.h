@@ -1,6 +1,7 @@
 // Names derived from other names: deterministic, valid, at most 63 characters.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,7 @@ void name_agent_pod(char ret[NAME_SIZE], const char *match, unsigned seat);
 void name_match(char ret[NAME_SIZE], const char *environment, const char *uid_a, int64_t number_a, const char *uid_b,
                 int64_t number_b);
 // registry/namespace/agent:v3-1a2b3c4d ; false when it does not fit
-int name_image(char ret[IMAGE_SIZE], const char *registry, const char *namespace, const char *agent, int version, const char *uid);
+bool name_image(char ret[IMAGE_SIZE], const char *registry, const char *namespace, const char *agent, int version, const char *uid);
 // "repo:tag" or "repo@sha256:..." + digest -> "repo@digest"; 0 on success, -1 when it does not fit or is malformed
 int name_image_by_digest(char ret[IMAGE_SIZE], const char *image, const char *digest);
 // 53-bit seed from a uid: a match without an asked seed always gets the same.

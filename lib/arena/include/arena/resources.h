@@ -2,8 +2,15 @@
 //
 // A cached object is never changed. A decision copies the status (`*_status_copy`), changes the
 // copy, and the difference goes to the API server as a JSON merge patch (`*_status_patch`), which
-// names only top-level status fields that differ. Strings are owned by their struct and may be NULL
+// names only top-level status fields that differ (all of them for a status never written before, so
+// that what is 0 is shown as 0); nested objects and lists are whole. Strings are owned by their struct and may be NULL
 // when the field is absent, unless said otherwise. Shapes: crds/, docs/resources.md.
+//
+// Decoders put up with what a schema would refuse: numbers are brought into the schema's range, an
+// unknown word counts as the default, lists are cut at their maximum. They return false only when a
+// field is missing that the schema requires (so those are never NULL here). Encoders make texts
+// valid UTF-8 and cut them to the schema's bounds, so that the API server never refuses a status.
+// Times in a status have whole seconds, except queue.enqueuedAt, which has milliseconds.
 #pragma once
 
 #include "arena/conditions.h"
@@ -36,6 +43,7 @@ struct agent_queue {
 struct agent_status {
   int64_t observed;
   char *active_submission;  // name
+  int32_t active_version;   // its version; 0: none
   char *image;              // by digest
   int32_t latest_version;
   char *latest_submission;  // uid of the submission that latest_version was given to
@@ -104,7 +112,7 @@ struct scan {
 
 struct submission_status {
   int64_t observed;
-  char *phase;  // Pending, Fetching, Building, Scanning, Ready, Rejected, Failed
+  char *phase;  // Pending, Building, Scanning, Ready, Rejected, Failed
   int32_t version;  // 0: not given yet
   char *image;      // by digest, set once built (or, for a ready-made image, once scanned)
   char *digest;     // "sha256:..."
@@ -134,6 +142,7 @@ void submission_status_copy(struct submission_status *ret, const struct submissi
 void submission_status_done(struct submission_status *s);
 json *submission_status_patch(const struct submission_status *from, const struct submission_status *to);
 struct attempt *attempts_add(struct attempts *a, int32_t number);  // NULL when full
+void scan_done(struct scan *s);                                    // frees and clears: not present
 
 // ---- Match -------------------------------------------------------------------------------------
 
@@ -155,6 +164,7 @@ struct participant_status {
 struct match_status {
   int64_t observed;
   char *phase;  // Pending, Preparing, Running, Rating, Complete, Failed
+  char *reason; // of the condition that explains the phase
   struct participant_status participants[PARTICIPANTS_MAX];
   unsigned participant_count;
   char *winner;  // agent name; NULL: draw or none
