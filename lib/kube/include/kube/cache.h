@@ -10,7 +10,8 @@
 #include "kube/client.h"
 
 // How a kind is kept. The struct starts with a `struct meta`, which the cache decodes itself;
-// `decode` reads the rest. decode returning false skips the object (logged once for each version).
+// `decode` reads the rest. decode returning false skips the object, as if it were not there (logged
+// once for each version); `done` then frees what decode had made of it so far.
 struct cache_type {
   const struct kube_kind *kind;
   size_t size;
@@ -22,6 +23,7 @@ struct cache_type {
 
 struct cache;
 // `before` NULL: added; `after` NULL: deleted. Both are borrowed; `before` dies after the call.
+// Comes from the loop and from inside cache_observe; it must not change or free a cache.
 typedef void cache_change_fn(void *context, struct cache *c, const void *before, const void *after);
 typedef void cache_synced_fn(void *context, struct cache *c);
 

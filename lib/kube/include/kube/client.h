@@ -21,6 +21,8 @@ const char *kube_kind_api_version(const struct kube_kind *k, char *ret, size_t s
 struct kube_client;
 struct kube_call;
 
+// One loop, one thread. `m` may be NULL. Freeing cancels what still runs, without callbacks; caches,
+// leases and recorders on the client go first.
 struct kube_client *kube_client_new(struct http *http, struct kube_config *take_config, struct metrics *m);
 void kube_client_free(struct kube_client *c);
 
@@ -46,9 +48,16 @@ struct kube_request {
   json *body;               // borrowed, NULL without one
   size_t max_response;      // 0: 8 MiB
   bool text_answer;
+  msec timeout;             // whole call; 0: 30 s; -1: none (watches)
+  msec idle_timeout;        // nothing received for so long is ERR_TIMEOUT; 0: none
+  http_data_fn *data;       // streams a 2xx answer's body (with the call's context) instead of keeping it
 };
+// `done` comes once, later, never from inside; the call is dead when it returns.
 struct kube_call *kube_call_start(struct kube_client *c, const struct kube_request *r, kube_done_fn *done, void *context);
-void kube_call_cancel(struct kube_call *call);
+void kube_call_cancel(struct kube_call *call);  // no callback comes after; NULL is fine
+
+// Adds "key=value", escaped, to a request's query.
+void kube_query_add(struct str *query, const char *key, const char *value);
 
 // Pure: a non-2xx answer as an error.
 enum error_code kube_status_to_error(int http_status, const char *body, size_t length, int retry_after_ms,
