@@ -1,0 +1,34 @@
+// Agent: which submission is active, and where it stands in the queue.
+#pragma once
+
+#include "plan.h"
+
+enum { FORFEITS_MAX = 5 };
+
+struct agent_view {
+  const struct agent *self;
+  const struct queue *queue;                    // of its environment; NULL: none
+  const struct submission *const *submissions;  // all of the agent's
+  size_t submission_count;
+  const struct match *const *matches;  // all that name it, in any order
+  size_t match_count;
+};
+
+// Pure.
+void agent_decide(const struct agent_view *v, msec now, struct plan *ret);
+
+// A Match that was looked at and cannot start yet (an agent of it is not ready, or busy): it takes
+// nobody's place, so that a forgotten Match never freezes an agent.
+bool match_is_waiting(const struct match *m);
+
+// What the agent's matches say about it, derived at every look; nothing to go stale.
+struct agent_record {
+  int32_t unfinished;           // matches on their way: neither waiting nor finished
+  int32_t last_day;             // matches created in the last 24 hours
+  int32_t forfeits;             // forfeits in a row up to now, with the given submission
+  msec last_end;                // when its last finished match ended; 0: none
+  const struct match *playing;  // one that is unfinished
+  msec oldest_of_day;           // when the oldest of last_day was created
+};
+void agent_record(const char *agent, const char *active_submission, const struct match *const *matches, size_t count,
+                  msec now, struct agent_record *ret);

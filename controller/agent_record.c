@@ -1,0 +1,63 @@
+// What an agent's matches say about it.
+#include <string.h>
+
+#include "agent.h"
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+// The agent's latest finished matches in the order they ended; only the last few matter.
+struct recent {
+  const struct match *items[FORFEITS_MAX];
+  unsigned count;
+};
+
+static bool ended_before(const struct match *a, const struct match *b) {
+  if (a->status.completed != b->status.completed) return a->status.completed < b->status.completed;
+  return strcmp(a->meta.name, b->meta.name) < 0;
+}
+
+// Keeps the FORFEITS_MAX latest, latest first.
+static void recent_add(struct recent *r, const struct match *m) {
+  unsigned i = r->count < FORFEITS_MAX ? r->count++ : FORFEITS_MAX;
+  if (i == FORFEITS_MAX) {
+    if (!ended_before(r->items[FORFEITS_MAX - 1], m)) return;
+    i = FORFEITS_MAX - 1;
+  }
+  for (; i > 0 && ended_before(r->items[i - 1], m); i--) r->items[i] = r->items[i - 1];
+  r->items[i] = m;
+}
+
+bool match_is_waiting(const struct match *m) {
+  return m->status.attempt == 0 && !match_is_finished(m) &&
+         condition_is(&m->status.conditions, "Prepared", CONDITION_FALSE);
+}
+
+void agent_record(const char *agent, const char *active_submission, const struct match *const *matches, size_t count,
+                  msec now, struct agent_record *ret) {
+  *ret = (struct agent_record){0};
+  struct recent recent = {0};
+  for (size_t i = 0; i < count; i++) {
+    const struct match *m = matches[i];
+    if (match_is_waiting(m) || (m->meta.deleted != 0 && !match_is_finished(m))) continue;
+    if (m->meta.created > now - DAY_MS) {
+      ret->last_day++;
+      if (ret->oldest_of_day == 0 || m->meta.created < ret->oldest_of_day) ret->oldest_of_day = m->meta.created;
+    }
+    if (!match_is_finished(m)) {
+      ret->unfinished++;
+      if (ret->playing == NULL || strcmp(m->meta.name, ret->playing->meta.name) < 0) ret->playing = m;
+      continue;
+    }
+    if (m->status.completed > ret->last_end) ret->last_end = m->status.completed;
+    const int seat = match_seat_of(m, agent);
+    const bool counts = seat >= 0 && (unsigned)seat < m->status.participant_count &&
+                        m->status.participants[seat].outcome != OUTCOME_NONE &&
+                        text_equal(m->status.participants[seat].submission, active_submission);
+    if (counts) recent_add(&recent, m);
+  }
+  for (unsigned i = 0; i < recent.count; i++) {
+    const struct match *m = recent.items[i];
+    if (m->status.participants[match_seat_of(m, agent)].outcome != OUTCOME_FORFEIT) break;
+    ret->forfeits++;
+  }
+}

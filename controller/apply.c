@@ -1,0 +1,291 @@
+#include "apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "io/timer.h"
+
+#include "submission.h"
+
+struct run {
+  struct manager *m;
+  struct plan plan;
+  unsigned at;  // the action that is being carried out
+  apply_done_fn *done;
+  void *context;
+  struct timer *later;
+  // The resourceVersion that the last write of this plan left on an object, for a second write of it.
+  char *patched_name;
+  const struct kube_kind *patched_kind;
+  uint64_t patched_version;
+};
+
+static void next_action(void *context);
+
+static void run_finish(struct run *r, const struct error *e) {
+  apply_done_fn *done = r->done;
+  void *context = r->context;
+  struct error copy = e ? *e : (struct error){0};
+  timer_free(r->later);
+  plan_done(&r->plan);
+  free(r->patched_name);
+  free(r);
+  done(context, e ? &copy : NULL);
+}
+
+static void action_succeeded(struct run *r) {
+  r->at++;
+  next_action(r);
+}
+
+static void action_failed(struct run *r, const struct error *e) {
+  const struct action *a = &r->plan.actions[r->at];
+  struct error with_context = *e;
+  error_prefix(&with_context, "%s %s", a->kind->kind, a->name ? a->name : "");
+  run_finish(r, &with_context);
+}
+
+static const char *namespace_of(const struct run *r) {
+  return r->m->settings->namespace;
+}
+
+static void request(struct run *r, const struct kube_request *q, kube_done_fn *done) {
+  struct kube_request with_namespace = *q;
+  with_namespace.namespace = namespace_of(r);
+  kube_call_start(r->m->client, &with_namespace, done, r);
+}
+
+// Shows the answer to an own write to the cache that holds its kind.
+static void observe(struct run *r, const struct kube_kind *kind, json *object) {
+  struct cache *c = object ? manager_cache_of(r->m, kind, object) : NULL;
+  if (c != NULL) cache_observe(c, object);
+}
+
+// ---- create ------------------------------------------------------------------------------------
+
+// An object of that name is there already. It is what we wanted when the same owner made it; without
+// an owner (a Match of the matchmaker), when the same maker did.
+static bool is_ours(json *wanted, json *found) {
+  json *wanted_owner = json_item(json_get(json_at(wanted, "metadata", NULL), "ownerReferences"), 0);
+  json *found_owner = json_item(json_get(json_at(found, "metadata", NULL), "ownerReferences"), 0);
+  if (wanted_owner != NULL) return text_equal(json_text(wanted_owner, "uid"), json_text(found_owner, "uid"));
+  const char *key = "rl-arena.io/made-by";
+  const char *maker = json_text(json_at(wanted, "metadata", "labels", NULL), key);
+  return maker != NULL && text_equal(maker, json_text(json_at(found, "metadata", "labels", NULL), key));
+}
+
+static void existing_read(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  const struct action *a = &r->plan.actions[r->at];
+  if (e != NULL) {
+    action_failed(r, e);
+    return;
+  }
+  struct error own = {0};
+  if (json_text(json_at(answer->object, "metadata", NULL), "deletionTimestamp") != NULL) {
+    error_set(&own, ERR_CONFLICT, "an earlier one of this name is still being deleted");
+    action_failed(r, &own);
+  } else if (!is_ours(a->body, answer->object)) {
+    error_set(&own, ERR_EXISTS, "exists already and belongs to somebody else: delete or rename it");
+    action_failed(r, &own);
+  } else {
+    observe(r, a->kind, answer->object);
+    action_succeeded(r);
+  }
+}
+
+static void created(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  const struct action *a = &r->plan.actions[r->at];
+  if (e == NULL) {
+    observe(r, a->kind, answer->object);
+    action_succeeded(r);
+  } else if (e->code == ERR_EXISTS) {
+    request(r, &(struct kube_request){.method = "GET", .kind = a->kind, .name = a->name}, existing_read);
+  } else {
+    action_failed(r, e);
+  }
+}
+
+static void create(struct run *r, const struct action *a) {
+  request(r, &(struct kube_request){.method = "POST", .kind = a->kind, .body = a->body}, created);
+}
+
+// An inline source: the files are not kept in the cache, so the Submission is read for them.
+static void source_read(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  struct action *a = &r->plan.actions[r->at];
+  struct error own = {0};
+  if (e != NULL) {
+    action_failed(r, e);
+    return;
+  }
+  const struct submission *s = manager_submission(r->m, a->name);
+  if (s == NULL || !text_equal(s->meta.uid, a->uid)) {
+    error_set(&own, ERR_NOT_FOUND, "was deleted");
+    action_failed(r, &own);
+    return;
+  }
+  a->body = submission_source(answer->object, s, &own);
+  if (a->body == NULL) {
+    action_failed(r, &own);
+    return;
+  }
+  mem_replace(&a->name, json_text(json_at(a->body, "metadata", NULL), "name"));
+  a->kind = &KIND_CONFIG_MAP;
+  create(r, a);
+}
+
+// ---- delete ------------------------------------------------------------------------------------
+
+static void deleted(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  const struct action *a = &r->plan.actions[r->at];
+  struct cache *c = manager_cache_of(r->m, a->kind, NULL);
+  // 409: the precondition failed, another object has taken the name, so ours is gone as well.
+  const bool gone = e != NULL && (e->code == ERR_NOT_FOUND || e->code == ERR_CONFLICT);
+  if (e != NULL && !gone) {
+    action_failed(r, e);
+    return;
+  }
+  const bool remains = e == NULL && json_text(json_at(answer->object, "metadata", NULL), "deletionTimestamp") != NULL;
+  if (remains) {
+    observe(r, a->kind, answer->object);
+  } else if (c != NULL) {
+    cache_observe_deleted(c, a->name, a->uid);
+  }
+  action_succeeded(r);
+}
+
+static void delete_object(struct run *r, const struct action *a) {
+  cleanup_json json *options = json_new_object();
+  json_add_text(options, "apiVersion", "v1");
+  json_add_text(options, "kind", "DeleteOptions");
+  json_add_text(options, "propagationPolicy", "Background");
+  json_add_text(json_add_object(options, "preconditions"), "uid", a->uid);
+  request(r, &(struct kube_request){.method = "DELETE", .kind = a->kind, .name = a->name, .body = options}, deleted);
+}
+
+// ---- status ------------------------------------------------------------------------------------
+
+static void patched(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  const struct action *a = &r->plan.actions[r->at];
+  if (e != NULL) {
+    action_failed(r, e);
+    return;
+  }
+  struct meta meta;
+  if (meta_decode(answer->object, &meta, NULL) == ERR_NONE) {
+    mem_replace(&r->patched_name, a->name);
+    r->patched_kind = a->kind;
+    r->patched_version = meta.version;
+    meta_done(&meta);
+  }
+  observe(r, a->kind, answer->object);
+  action_succeeded(r);
+}
+
+static void patch_status(struct run *r, const struct action *a) {
+  const bool again = r->patched_kind == a->kind && text_equal(r->patched_name, a->name);
+  char version[24];
+  snprintf(version, sizeof(version), "%llu", (unsigned long long)(again ? r->patched_version : a->version));
+  json *meta = json_get(a->body, "metadata");
+  if (meta == NULL) meta = json_add_object(a->body, "metadata");
+  json_add_text(meta, "resourceVersion", version);
+  request(r,
+          &(struct kube_request){.method = "PATCH",
+                                 .kind = a->kind,
+                                 .name = a->name,
+                                 .subresource = "status",
+                                 .content_type = "application/merge-patch+json",
+                                 .body = a->body},
+          patched);
+}
+
+// ---- logs --------------------------------------------------------------------------------------
+
+enum { LOG_MAX = 256 * 1024 };
+
+static void log_read(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  const struct action *a = &r->plan.actions[r->at];
+  if (e != NULL && error_is_transient(e->code)) {
+    action_failed(r, e);
+    return;
+  }
+  // A log that can never be read is an empty one, so that the decision goes on.
+  manager_keep_log(r->m, a->name, a->uid, a->container, e ? "" : answer->text);
+  action_succeeded(r);
+}
+
+static void read_log(struct run *r, const struct action *a) {
+  char query[256];
+  snprintf(query, sizeof(query), "container=%s&tailLines=400&limitBytes=%d", a->container, LOG_MAX);
+  request(r,
+          &(struct kube_request){.method = "GET",
+                                 .kind = a->kind,
+                                 .name = a->name,
+                                 .subresource = "log",
+                                 .query = query,
+                                 .max_response = LOG_MAX + 1,
+                                 .text_answer = true},
+          log_read);
+}
+
+// ---- in this process ---------------------------------------------------------------------------
+
+static void emit(struct run *r, const struct action *a) {
+  struct meta meta = {.namespace = (char *)(uintptr_t)namespace_of(r), .name = a->name, .uid = a->uid};
+  event_recorder_emit(r->m->events, a->kind, &meta, a->warning, a->reason, a->message);
+}
+
+static const char *action_text(enum action_type t) {
+  static const char *const texts[] = {"create",   "delete",    "patch-status", "create",
+                                      "read-log", "run-match", "cancel-match", "event"};
+  return texts[t];
+}
+
+static void next_action(void *context) {
+  struct run *r = context;
+  while (r->at < r->plan.count) {
+    struct action *a = &r->plan.actions[r->at];
+    // After a pause (SIGSTOP, a frozen machine) another replica may lead: nothing more is written then.
+    if (r->m->lease != NULL && !lease_is_held(r->m->lease)) {
+      struct error lost = {0};
+      error_set(&lost, ERR_CANCELLED, "leadership was lost");
+      action_failed(r, &lost);
+      return;
+    }
+    char labels[64];
+    snprintf(labels, sizeof(labels), "%s,%s", a->kind->kind, action_text(a->type));
+    metric_add(r->m->actions_total, labels, 1);
+    switch (a->type) {
+      case ACTION_CREATE: create(r, a); return;
+      case ACTION_DELETE: delete_object(r, a); return;
+      case ACTION_PATCH_STATUS: patch_status(r, a); return;
+      case ACTION_CREATE_SOURCE:
+        request(r, &(struct kube_request){.method = "GET", .kind = a->kind, .name = a->name}, source_read);
+        return;
+      case ACTION_READ_LOG: read_log(r, a); return;
+      case ACTION_RUN_MATCH:
+        executor_run(r->m->executor, a->name, a->uid, a->attempt, a->bytes, a->length, a->deadline);
+        break;
+      case ACTION_CANCEL_MATCH: executor_forget(r->m->executor, a->uid); break;
+      case ACTION_EVENT: emit(r, a); break;
+    }
+    r->at++;
+  }
+  run_finish(r, NULL);
+}
+
+void apply_start(struct manager *m, struct plan *take, apply_done_fn *done, void *context) {
+  struct run *r = mem_alloc(sizeof(*r));
+  *r = (struct run){.m = m, .plan = *take, .done = done, .context = context};
+  *take = (struct plan){0};
+  // From the loop, so that `done` never comes while the caller is still at work.
+  r->later = timer_new(m->loop, next_action, r);
+  timer_set(r->later, 0);
+}

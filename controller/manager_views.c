@@ -1,0 +1,202 @@
+// From names to objects: typed look-ups, and the view that each kind's decision gets.
+#include <string.h>
+
+#include "arena/names.h"
+#include "base/memory.h"
+
+#include "agent.h"
+#include "manager.h"
+#include "matchmaking.h"
+#include "submission.h"
+
+const struct agent *manager_agent(const struct manager *m, const char *name) {
+  return name ? cache_get(m->caches[CACHE_AGENTS], name) : NULL;
+}
+
+const struct submission *manager_submission(const struct manager *m, const char *name) {
+  return name ? cache_get(m->caches[CACHE_SUBMISSIONS], name) : NULL;
+}
+
+const struct match *manager_match(const struct manager *m, const char *name) {
+  return name ? cache_get(m->caches[CACHE_MATCHES], name) : NULL;
+}
+
+// The queue of an environment has the environment's name (a rule of the CRD).
+const struct queue *manager_queue(const struct manager *m, const char *environment) {
+  return environment ? cache_get(m->caches[CACHE_QUEUES], environment) : NULL;
+}
+
+struct cache *manager_cache_of(struct manager *m, const struct kube_kind *kind, json *object) {
+  if (kind == &KIND_POD) {
+    const char *component = object ? json_text(json_at(object, "metadata", "labels", NULL), LABEL_COMPONENT) : "agent";
+    return m->caches[text_equal(component, "agent") ? CACHE_AGENT_PODS : CACHE_BUILD_PODS];
+  }
+  if (kind == &KIND_JOB) return m->caches[CACHE_JOBS];
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
+    if (RECONCILERS[i].kind == kind) return m->caches[RECONCILERS[i].cache];
+  }
+  return NULL;
+}
+
+void manager_keep_log(struct manager *m, const char *pod, const char *pod_uid, const char *container,
+                      const char *text) {
+  const struct pod *p = cache_get(m->caches[CACHE_BUILD_PODS], pod);
+  if (p == NULL || p->submission == NULL) return;  // the Pod is gone; decisions see that
+  struct kept_log *l = mem_alloc(sizeof(*l));
+  *l = (struct kept_log){.pod_uid = mem_strdup(pod_uid), .container = mem_strdup(container), .text = mem_strdup(text)};
+  map_put(m->logs, p->submission, l);
+}
+
+// ---- Agent -------------------------------------------------------------------------------------
+
+// All matches that an index names, as an array to free.
+static const struct match **matches_of(struct manager *m, const struct index *x, const char *key, size_t *ret_count) {
+  size_t names_count;
+  const char *const *names = index_get(x, key, &names_count);
+  const struct match **ret = mem_grow(NULL, names_count + 1, sizeof(*ret));
+  *ret_count = 0;
+  for (size_t i = 0; i < names_count; i++) {
+    const struct match *found = manager_match(m, names[i]);
+    if (found != NULL) ret[(*ret_count)++] = found;
+  }
+  return ret;
+}
+
+void agent_look(struct manager *m, const char *name, msec now, struct plan *ret) {
+  struct agent_view v = {.self = manager_agent(m, name)};
+  if (v.self == NULL) return;
+  v.queue = manager_queue(m, v.self->environment);
+  size_t names_count;
+  const char *const *names = index_get(m->agent_submissions, name, &names_count);
+  const struct submission **submissions = mem_grow(NULL, names_count + 1, sizeof(*submissions));
+  for (size_t i = 0; i < names_count; i++) {
+    const struct submission *s = manager_submission(m, names[i]);
+    if (s != NULL) submissions[v.submission_count++] = s;
+  }
+  const struct match **matches = matches_of(m, m->agent_matches, name, &v.match_count);
+  v.submissions = submissions;
+  v.matches = matches;
+  agent_decide(&v, now, ret);
+  free(submissions);
+  free(matches);
+}
+
+// ---- Submission --------------------------------------------------------------------------------
+
+static bool is_older(const struct submission *a, const struct submission *b) {
+  if (a->meta.created != b->meta.created) return a->meta.created < b->meta.created;
+  return strcmp(a->meta.name, b->meta.name) < 0;
+}
+
+static void look_at_siblings(struct manager *m, struct submission_view *v) {
+  size_t count;
+  const char *const *names = index_get(m->agent_submissions, v->self->agent, &count);
+  v->is_next_unversioned = v->self->status.version == 0;
+  for (size_t i = 0; i < count; i++) {
+    const struct submission *s = manager_submission(m, names[i]);
+    if (s == NULL) continue;
+    if (s->status.version > v->highest_sibling_version) v->highest_sibling_version = s->status.version;
+    if (s->status.version == 0 && s->meta.deleted == 0 && is_older(s, v->self)) v->is_next_unversioned = false;
+  }
+}
+
+static const struct pod *pod_of_job(struct manager *m, const struct job *job) {
+  if (job == NULL) return NULL;
+  size_t count;
+  const char *const *names = index_get(m->submission_pods, job->submission, &count);
+  for (size_t i = 0; i < count; i++) {
+    const struct pod *p = cache_get(m->caches[CACHE_BUILD_PODS], names[i]);
+    if (p != NULL && text_equal(p->meta.owner_uid, job->meta.uid)) return p;
+  }
+  return NULL;
+}
+
+static const struct job *own_job(struct manager *m, const struct submission *s, const char *name) {
+  const struct job *j = cache_get(m->caches[CACHE_JOBS], name);
+  return j != NULL && text_equal(j->meta.owner_uid, s->meta.uid) ? j : NULL;
+}
+
+void submission_look(struct manager *m, const char *name, msec now, struct plan *ret) {
+  struct submission_view v = {.self = manager_submission(m, name)};
+  if (v.self == NULL) return;
+  v.agent = manager_agent(m, v.self->agent);
+  v.queue = v.agent ? manager_queue(m, v.agent->environment) : NULL;
+  look_at_siblings(m, &v);
+  for (int i = 0; i < ATTEMPTS_MAX; i++) {
+    char child[NAME_SIZE];
+    name_build_job(child, name, i + 1);
+    v.build_jobs[i] = own_job(m, v.self, child);
+    v.build_pods[i] = pod_of_job(m, v.build_jobs[i]);
+    name_scan_job(child, name, i + 1);
+    v.scan_jobs[i] = own_job(m, v.self, child);
+    v.scan_pods[i] = pod_of_job(m, v.scan_jobs[i]);
+  }
+  const struct kept_log *log = map_get(m->logs, name);
+  if (log != NULL) {
+    v.log_pod_uid = log->pod_uid;
+    v.log_container = log->container;
+    v.log_text = log->text;
+  }
+  submission_decide(&v, m->settings, now, ret);
+  // Scanned is the end of the story: nobody asks for a log any more.
+  if (log != NULL && v.self->status.scan.present) map_remove(m->logs, name);
+}
+
+// ---- Match -------------------------------------------------------------------------------------
+
+static void look_at_seat(struct manager *m, const struct match *x, unsigned i, struct seat_view *ret) {
+  const char *agent = x->participants[i].agent;
+  ret->agent = manager_agent(m, agent);
+  const char *chosen = i < x->status.participant_count ? x->status.participants[i].submission : NULL;
+  if (chosen == NULL) chosen = x->participants[i].submission;
+  if (chosen == NULL && ret->agent != NULL) chosen = ret->agent->status.active_submission;
+  ret->submission = manager_submission(m, chosen);
+  char pod[NAME_SIZE];
+  name_agent_pod(pod, x->meta.name, i);
+  const struct pod *p = cache_get(m->caches[CACHE_AGENT_PODS], pod);
+  ret->pod = p != NULL && text_equal(p->meta.owner_uid, x->meta.uid) ? p : NULL;
+  size_t count;
+  const char *const *names = index_get(m->agent_matches, agent, &count);
+  for (size_t k = 0; k < count; k++) {
+    const struct match *other = manager_match(m, names[k]);
+    if (other == NULL || other == x || match_is_finished(other)) continue;
+    if (other->status.attempt > 0) ret->playing++;
+    const int seat = match_seat_of(other, agent);
+    if (condition_is_true(&other->status.conditions, "Executed") && (unsigned)seat < other->status.participant_count &&
+        other->status.participants[seat].match_number > 0) {
+      ret->unrated = other->meta.name;
+    }
+  }
+}
+
+void match_look(struct manager *m, const char *name, msec now, struct plan *ret) {
+  struct match_view v = {.self = manager_match(m, name)};
+  if (v.self == NULL) return;
+  v.queue = manager_queue(m, v.self->environment);
+  for (unsigned i = 0; i < v.self->participant_count; i++) look_at_seat(m, v.self, i, &v.seats[i]);
+  executor_look(m->executor, v.self->meta.uid, &v.call);
+  match_decide(&v, m->settings, now, ret);
+}
+
+// ---- MatchmakingQueue --------------------------------------------------------------------------
+
+void queue_look(struct manager *m, const char *name, msec now, struct plan *ret) {
+  struct matchmaking_view v = {.self = cache_get(m->caches[CACHE_QUEUES], name)};
+  if (v.self == NULL) return;
+  struct matchmaking_agent *agents = mem_grow(NULL, cache_count(m->caches[CACHE_AGENTS]) + 1, sizeof(*agents));
+  cache_each (m->caches[CACHE_AGENTS], struct agent, a) {
+    if (!text_equal(a->environment, v.self->environment)) continue;
+    struct matchmaking_agent *entry = &agents[v.agent_count++];
+    entry->agent = a;
+    size_t count;
+    const struct match **matches = matches_of(m, m->agent_matches, a->meta.name, &count);
+    agent_record(a->meta.name, a->status.active_submission, matches, count, now, &entry->record);
+    free(matches);
+  }
+  const struct match **matches = matches_of(m, m->environment_matches, v.self->environment, &v.match_count);
+  v.agents = agents;
+  v.matches = matches;
+  matchmaking_decide(&v, now, ret);
+  free(agents);
+  free(matches);
+}

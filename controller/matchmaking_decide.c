@@ -1,0 +1,173 @@
+#include <string.h>
+
+#include "arena/names.h"
+#include "arena/pairing.h"
+#include "arena/rating.h"
+#include "base/memory.h"
+
+#include "matchmaking.h"
+
+struct pass {
+  struct pairing_agent *entries;
+  const struct matchmaking_agent **whose;  // entries[i] belongs to whose[i]
+  size_t count;
+  int32_t playing;
+  struct pairing_recent *recent;
+};
+
+static int32_t room_of(const struct queue *q, const struct matchmaking_agent *a) {
+  const int32_t by_day = q->max_per_day - a->record.last_day;
+  const int32_t by_concurrency = q->max_concurrent_per_agent - a->record.unfinished;
+  const int32_t room = by_day < by_concurrency ? by_day : by_concurrency;
+  // In mode Once a second match at the same time would be one too many.
+  return a->agent->mode == AGENT_ONCE && room > 1 ? 1 : room;
+}
+
+static void pass_collect(const struct matchmaking_view *v, msec now, struct pass *ret) {
+  const struct queue *q = v->self;
+  ret->entries = mem_grow(NULL, v->agent_count + 1, sizeof(*ret->entries));
+  ret->whose = mem_grow(NULL, v->agent_count + 1, sizeof(*ret->whose));
+  for (size_t i = 0; i < v->agent_count; i++) {
+    const struct matchmaking_agent *a = &v->agents[i];
+    const struct agent_queue *entry = &a->agent->status.queue;
+    const int32_t room = room_of(q, a);
+    if (a->agent->meta.deleted != 0 || a->agent->suspended || !a->agent->enabled) continue;
+    if (entry->state != QUEUE_WAITING || entry->enqueued == 0 || now >= entry->expires || room <= 0) continue;
+    // Its status may still tell of the time before its last match ended; its own look comes first.
+    if (a->record.last_end >= entry->enqueued) continue;
+    ret->entries[ret->count] = (struct pairing_agent){
+        .id = a->agent->meta.name,
+        .owner = a->agent->owner,
+        .elo = rating_or_initial(&a->agent->status.rating, q->elo_initial).elo,
+        .priority = a->agent->priority,
+        .enqueued = entry->enqueued,
+        .room = room,
+    };
+    ret->whose[ret->count++] = a;
+  }
+  ret->recent = pairing_recent_new();
+  for (size_t i = 0; i < v->match_count; i++) {
+    const struct match *m = v->matches[i];
+    const bool over = match_is_finished(m);
+    if (!over && !match_is_waiting(m)) ret->playing++;
+    const msec last = over ? m->status.completed : now;
+    if (now - last < (msec)q->cooldown_seconds * 1000) {
+      pairing_recent_add(ret->recent, m->participants[0].agent, m->participants[1].agent);
+    }
+  }
+}
+
+static void pass_done(struct pass *p) {
+  free(p->entries);
+  free(p->whose);
+  pairing_recent_free(p->recent);
+}
+
+// Grows with every entry and every match of it: a decision made twice gives the same name, a new one another.
+static int64_t number_of(const struct matchmaking_agent *a) {
+  return a->agent->status.queue.enqueued + a->record.unfinished;
+}
+
+static json *match_body(const struct queue *q, const struct matchmaking_agent *a, const struct matchmaking_agent *b) {
+  char name[NAME_SIZE];
+  name_match(name, q->environment, a->agent->meta.uid, number_of(a), b->agent->meta.uid, number_of(b));
+  json *match = meta_new_object(ARENA_API_VERSION, "Match", q->meta.namespace, name);
+  meta_add_label(match, "app.kubernetes.io/managed-by", "rl-arena");
+  meta_add_label(match, "rl-arena.io/made-by", "matchmaker");
+  json *spec = json_add_object(match, "spec");
+  json_add_text(spec, "environment", q->environment);
+  json *sides = json_add_array(spec, "participants");
+  json_add_text(json_push_object(sides), "agent", a->agent->meta.name);
+  json_add_text(json_push_object(sides), "agent", b->agent->meta.name);
+  json_add_bool(spec, "rated", true);
+  json_add_int(spec, "timeoutSeconds", q->match.timeout_seconds);
+  json_add_bool(spec, "recordReplay", q->match.record_replay);
+  if (q->match.ttl_seconds >= 0) json_add_int(spec, "ttlSecondsAfterFinished", q->match.ttl_seconds);
+  return match;
+}
+
+static int compare_waits(const void *a, const void *b) {
+  const msec x = *(const msec *)a, y = *(const msec *)b;
+  return (x > y) - (x < y);
+}
+
+// Seats change with every match of the pair, so that nobody always begins.
+static bool swap_seats(const struct matchmaking_agent *a, const struct matchmaking_agent *b) {
+  const int order = strcmp(a->agent->meta.uid, b->agent->meta.uid);
+  return ((a->agent->status.rating.matches + b->agent->status.rating.matches) % 2 == 0) == (order < 0);
+}
+
+static void make_matches(const struct queue *q, const struct pass *pass, msec now, struct queue_status *next,
+                         struct plan *ret) {
+  int32_t left = -1;
+  if (q->max_concurrent > 0) left = q->max_concurrent > pass->playing ? q->max_concurrent - pass->playing : 0;
+  const struct pairing_rules rules = {.range = q->elo_range,
+                                      .step = q->elo_step,
+                                      .max_range = q->elo_max_range,
+                                      .widen_seconds = q->elo_widen_seconds,
+                                      .allow_same_owner = q->allow_same_owner,
+                                      .max_pairs = left};
+  const size_t room = pass->count * (size_t)q->max_concurrent_per_agent / 2 + 1;
+  struct pairing_pair *pairs = mem_grow(NULL, room, sizeof(*pairs));
+  const size_t made = pairing_run(pass->entries, pass->count, &rules, pass->recent, now, pairs, room);
+  msec *waits = mem_grow(NULL, 2 * made + 1, sizeof(*waits));
+  for (size_t i = 0; i < made; i++) {
+    const struct matchmaking_agent *a = pass->whose[pairs[i].first], *b = pass->whose[pairs[i].second];
+    waits[2 * i] = now - a->agent->status.queue.enqueued;
+    waits[2 * i + 1] = now - b->agent->status.queue.enqueued;
+    const bool swap = swap_seats(a, b);
+    plan_create(ret, &KIND_MATCH, match_body(q, swap ? b : a, swap ? a : b));
+  }
+  if (made > 0) {
+    qsort(waits, 2 * made, sizeof(*waits), compare_waits);
+    next->median_wait_seconds = (int32_t)((waits[made - 1] + waits[made]) / 2000);
+    next->matched_total += (int64_t)made;
+  }
+  next->waiting = (int32_t)(pass->count - 2 * made);
+  next->playing = pass->playing + (int32_t)made;
+  free(pairs);
+  free(waits);
+}
+
+static void say_ready(const struct queue *q, struct conditions *c, msec now) {
+  if (q->paused) {
+    condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
+                  "spec.paused is true: no matches are made.");
+  } else {
+    condition_set(c, "Ready", CONDITION_TRUE, "Matchmaking", q->meta.generation, now,
+                  "Every %d s the waiting agents are paired.", q->interval_seconds);
+  }
+}
+
+void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan *ret) {
+  const struct queue *q = v->self;
+  if (q->meta.deleted != 0) return;
+  const msec interval = (msec)q->interval_seconds * 1000;
+  struct queue_status next;
+  queue_status_copy(&next, &q->status);
+  next.observed = q->meta.generation;
+  say_ready(q, &next.conditions, now);
+  const bool due = now >= q->status.last_run + interval || q->status.last_run > now;
+  struct plan matches = {0};
+  if (due) {
+    struct pass pass = {0};
+    pass_collect(v, now, &pass);
+    if (q->paused) {
+      next.waiting = (int32_t)pass.count;
+      next.playing = pass.playing;
+    } else {
+      make_matches(q, &pass, now, &next, &matches);
+    }
+    pass_done(&pass);
+    next.last_run = now;
+    next.next_run = q->paused ? 0 : now + interval;
+    plan_again(ret, interval);
+  } else {
+    plan_again(ret, q->status.last_run + interval - now);
+  }
+  // The matches first: their names make repeating them harmless, a lost pass would not be.
+  plan_append(ret, &matches);
+  plan_patch_status(ret, &KIND_QUEUE, &q->meta, queue_status_patch(&q->status, &next));
+  plan_events(ret, &KIND_QUEUE, &q->meta, &q->status.conditions, &next.conditions);
+  queue_status_done(&next);
+}
