@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "codec.h"
 
 static const char *const queue_states[] = {"Idle", "Waiting", "Playing", "Cooldown", "Expired", "Suspended"};
@@ -54,7 +55,8 @@ static void decode_status(json *o, struct agent_status *ret) {
 bool agent_decode(json *object, void *ret_agent, struct error *e) {
   json *spec = json_get(object, "spec"), *matchmaking = json_get(spec, "matchmaking");
   if (text_empty(json_text(spec, "owner"))) return error_set(e, ERR_INVALID, "spec.owner is missing"), false;
-  if (text_empty(json_text(spec, "environment"))) return error_set(e, ERR_INVALID, "spec.environment is missing"), false;
+  if (text_empty(json_text(spec, "environment")))
+    return error_set(e, ERR_INVALID, "spec.environment is missing"), false;
 
   struct agent *a = ret_agent;
   a->owner = json_text_copy(spec, "owner");

@@ -7,6 +7,7 @@
 #include "arena/intern.h"
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "codec.h"
 
 enum { TYPE_MAX = 64 };
@@ -43,7 +44,8 @@ void conditions_decode(json *status, struct conditions *ret) {
     const char *type = json_text(o, "type"), *reason = json_text(o, "reason");
     if (text_empty(type) || strlen(type) > TYPE_MAX || find(ret, type)) continue;
     struct condition *item = add(ret, intern_input(type));
-    item->status = (enum condition_status)codec_enum(o, "status", status_words, array_size(status_words), CONDITION_UNKNOWN);
+    item->status =
+        (enum condition_status)codec_enum(o, "status", status_words, array_size(status_words), CONDITION_UNKNOWN);
     item->reason = is_reason(reason) ? intern_input(reason) : intern("Unknown");
     item->message = codec_bounded(json_text(o, "message"), BOUND_SENTENCE);
     item->changed = json_time(o, "lastTransitionTime");
@@ -88,15 +90,15 @@ bool conditions_equal(const struct conditions *a, const struct conditions *b) {
   if (a->count != b->count) return false;
   for (unsigned i = 0; i < a->count; i++) {
     const struct condition *x = &a->items[i], *y = find(b, x->type);
-    if (!y || x->reason != y->reason || x->status != y->status || x->changed != y->changed || x->observed != y->observed ||
-        !text_equal(x->message, y->message))
+    if (!y || x->reason != y->reason || x->status != y->status || x->changed != y->changed ||
+        x->observed != y->observed || !text_equal(x->message, y->message))
       return false;
   }
   return true;
 }
 
-void condition_set(struct conditions *c, const char *type, enum condition_status status, const char *reason, int64_t generation,
-                   msec now, const char *format, ...) {
+void condition_set(struct conditions *c, const char *type, enum condition_status status, const char *reason,
+                   int64_t generation, msec now, const char *format, ...) {
   char *formatted cleanup_free = NULL;
   va_list args;
   va_start(args, format);

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "codec.h"
 
 static const char *const outcomes[] = {"", "Win", "Loss", "Draw", "Forfeit"};
@@ -74,7 +75,8 @@ static void decode_status(json *o, struct match_status *ret) {
 
 bool match_decode(json *object, void *ret_match, struct error *e) {
   json *spec = json_get(object, "spec");
-  if (text_empty(json_text(spec, "environment"))) return error_set(e, ERR_INVALID, "spec.environment is missing"), false;
+  if (text_empty(json_text(spec, "environment")))
+    return error_set(e, ERR_INVALID, "spec.environment is missing"), false;
   struct match *m = ret_match;
   if (!decode_participants(json_get(spec, "participants"), m, e)) return false;
 

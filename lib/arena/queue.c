@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "codec.h"
 
 enum { YEAR_SECONDS = 31536000, MONTH_SECONDS = 2592000, DAY_SECONDS = 86400 };

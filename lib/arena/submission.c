@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "codec.h"
 
 enum { FILES_MAX = 64, FILE_NAME_MAX = 128 };
@@ -10,7 +11,8 @@ static const char *const severities[] = {"UNKNOWN", "LOW", "MEDIUM", "HIGH", "CR
 
 // Keys of the counts in status.scan, by severity.
 static const char *const total_keys[] = {"unknown", "low", "medium", "high", "critical"};
-static const char *const fixable_keys[] = {"fixableUnknown", "fixableLow", "fixableMedium", "fixableHigh", "fixableCritical"};
+static const char *const fixable_keys[] = {"fixableUnknown", "fixableLow", "fixableMedium", "fixableHigh",
+                                           "fixableCritical"};
 
 const char *severity_text(enum severity s) {
   return severities[s];
@@ -29,7 +31,8 @@ static void decode_files(json *inline_source, struct submission *s) {
   if (!json_object_is_type(files, json_type_object)) return;
   s->files = mem_alloc(FILES_MAX * sizeof(*s->files));
   json_object_object_foreach(files, name, text) {
-    if (s->file_count == FILES_MAX || strlen(name) > FILE_NAME_MAX || !json_object_is_type(text, json_type_string)) continue;
+    if (s->file_count == FILES_MAX || strlen(name) > FILE_NAME_MAX || !json_object_is_type(text, json_type_string))
+      continue;
     s->files[s->file_count++] = mem_strdup(name);
   }
   s->files = mem_grow(s->files, s->file_count, sizeof(*s->files));  // the cache keeps it: no room to spare

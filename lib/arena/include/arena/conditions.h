@@ -35,8 +35,8 @@ bool conditions_equal(const struct conditions *a, const struct conditions *b);
 // Sets one; `changed` moves to `now` only when the status changes. The message is formatted and
 // cut at 1,024 bytes (whole UTF-8 characters). A reason that the schema would refuse becomes "Unknown".
 // `changed` has whole seconds, so that what is in memory equals what is read back.
-void condition_set(struct conditions *c, const char *type, enum condition_status status, const char *reason, int64_t generation,
-                   msec now, const char *format, ...) __attribute__((format(printf, 7, 8)));
+void condition_set(struct conditions *c, const char *type, enum condition_status status, const char *reason,
+                   int64_t generation, msec now, const char *format, ...) __attribute__((format(printf, 7, 8)));
 void condition_remove(struct conditions *c, const char *type);
 const struct condition *condition_find(const struct conditions *c, const char *type);  // NULL when absent
 bool condition_is(const struct conditions *c, const char *type, enum condition_status status);

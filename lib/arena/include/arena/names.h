@@ -16,7 +16,8 @@ void name_agent_pod(char ret[NAME_SIZE], const char *match, unsigned seat);
 void name_match(char ret[NAME_SIZE], const char *environment, const char *uid_a, int64_t number_a, const char *uid_b,
                 int64_t number_b);
 // registry/namespace/agent:v3-1a2b3c4d ; false when it does not fit
-bool name_image(char ret[IMAGE_SIZE], const char *registry, const char *namespace, const char *agent, int version, const char *uid);
+bool name_image(char ret[IMAGE_SIZE], const char *registry, const char *namespace, const char *agent, int version,
+                const char *uid);
 // "repo:tag" or "repo@sha256:..." + digest -> "repo@digest"; 0 on success, -1 when it does not fit or is malformed
 int name_image_by_digest(char ret[IMAGE_SIZE], const char *image, const char *digest);
 // 53-bit seed from a uid: a match without an asked seed always gets the same.

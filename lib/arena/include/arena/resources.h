@@ -92,8 +92,8 @@ struct attempts {
 };
 
 enum severity { SEVERITY_UNKNOWN, SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL, SEVERITY_COUNT };
-const char *severity_text(enum severity s);                  // "CRITICAL"
-enum severity severity_parse(const char *text);              // SEVERITY_UNKNOWN for anything else
+const char *severity_text(enum severity s);      // "CRITICAL"
+enum severity severity_parse(const char *text);  // SEVERITY_UNKNOWN for anything else
 
 struct finding {
   char *id, *package, *installed, *fixed /* "" or NULL: no fix */, *title;
@@ -112,12 +112,12 @@ struct scan {
 
 struct submission_status {
   int64_t observed;
-  char *phase;  // Pending, Building, Scanning, Ready, Rejected, Failed
-  int32_t version;  // 0: not given yet
-  char *image;      // by digest, set once built (or, for a ready-made image, once scanned)
-  char *digest;     // "sha256:..."
-  struct attempts builds;        // status.attempts
-  struct attempts scan_attempts; // status.scanAttempts, same shape
+  char *phase;                    // Pending, Building, Scanning, Ready, Rejected, Failed
+  int32_t version;                // 0: not given yet
+  char *image;                    // by digest, set once built (or, for a ready-made image, once scanned)
+  char *digest;                   // "sha256:..."
+  struct attempts builds;         // status.attempts
+  struct attempts scan_attempts;  // status.scanAttempts, same shape
   struct scan scan;
   struct conditions conditions;
 };
@@ -163,8 +163,8 @@ struct participant_status {
 
 struct match_status {
   int64_t observed;
-  char *phase;  // Pending, Preparing, Running, Rating, Complete, Failed
-  char *reason; // of the condition that explains the phase
+  char *phase;   // Pending, Preparing, Running, Rating, Complete, Failed
+  char *reason;  // of the condition that explains the phase
   struct participant_status participants[PARTICIPANTS_MAX];
   unsigned participant_count;
   char *winner;  // agent name; NULL: draw or none
@@ -196,7 +196,7 @@ void match_done(void *match);
 void match_status_copy(struct match_status *ret, const struct match_status *from);
 void match_status_done(struct match_status *s);
 json *match_status_patch(const struct match_status *from, const struct match_status *to);
-bool match_is_finished(const struct match *m);  // Complete or Failed is True
+bool match_is_finished(const struct match *m);                     // Complete or Failed is True
 int match_seat_of(const struct match *m, const char *agent_name);  // -1: not in it
 
 // ---- MatchmakingQueue --------------------------------------------------------------------------
