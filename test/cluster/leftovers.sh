@@ -44,13 +44,19 @@ cluster_processes_end() {
     printf 'arena: these processes of the cluster do not end: %s\n' "${pids[*]}" >&2
 }
 
-# Mounts of Pods' volumes, root file systems, and named namespaces; the deepest first.
+# Mounts of Pods' volumes, root file systems, and named namespaces.
 mounts_remove() {
+    mounts_remove_below "$ARENA_STATE"
+    mounts_remove_below "$ARENA_EPHEMERAL"
+}
+
+# The deepest first.
+mounts_remove_below() {
     local target
     awk '{ print $2 }' /proc/mounts | sed 's/\\040/ /g' | LC_ALL=C sort -r |
         while read -r target; do
             case $target in
-            "$ARENA_STATE"/* | "$ARENA_EPHEMERAL"/*) umount -l "$target" 2>/dev/null || true ;;
+            "$1"/*) umount -l "$target" 2>/dev/null || true ;;
             esac
         done
 }
