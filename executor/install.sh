@@ -30,4 +30,7 @@ find "$prefix/lib" -name __pycache__ -prune -exec rm -rf {} +
 
 cp "$here/bin/$command" "$prefix/bin/$command"
 chmod 0755 "$prefix/bin/$command"
-ln -sf "$prefix/bin/$command" "/usr/local/bin/$command"
+# Only an image has the commands on its path; another prefix is somebody trying things out.
+if [ "$prefix" = /opt/rl-arena ]; then
+  ln -sf "$prefix/bin/$command" "/usr/local/bin/$command"
+fi

@@ -1,0 +1,1 @@
+"""The match executor: plays matches between agents and records them."""

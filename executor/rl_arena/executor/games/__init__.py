@@ -1,0 +1,1 @@
+"""Environments of the arena's own, in PettingZoo's shape."""
