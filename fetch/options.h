@@ -1,0 +1,30 @@
+// The command line. Everything comes from the controller; nothing from the source.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "address.h"
+#include "tree.h"
+#include "unpack.h"
+
+enum mode { MODE_INLINE, MODE_ARCHIVE, MODE_GIT, MODE_REPORT };
+enum { OPTIONS_CIDRS = 64 };
+
+struct options {
+  enum mode mode;
+  const char *from;  // inline, report
+  const char *to;    // the workspace
+  const char *url, *sha256, *ref, *path;
+  enum unpack_format format;
+  const char *runtime_image;
+  const char *message_file;  // NULL: /dev/termination-log
+  const char *db_metadata, *scanner_version;
+  struct limits limits;
+  int timeout_seconds;
+  struct cidr allowed[OPTIONS_CIDRS];
+  size_t allowed_count;
+};
+
+// Texts are borrowed from argv. On a mistake: one line to stderr, false.
+bool options_parse(int argc, char **argv, struct options *ret);
