@@ -43,9 +43,7 @@ def kubectl_command() -> list[str]:
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*kubectl_command(), *arguments], input=stdin, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*kubectl_command(), *arguments], input=stdin, capture_output=True, text=True, check=False)
 
 
 def kustomize(folder: str) -> list[dict[str, Any]]:
@@ -181,9 +179,7 @@ def api() -> Iterator[Api]:
             client = Api(path)
             ready = client.request("GET", "/readyz")
             if ready.status != 200:
-                pytest.fail(
-                    f"the API server is not ready, try ./arena up: {ready.message}", pytrace=False
-                )
+                pytest.fail(f"the API server is not ready, try ./arena up: {ready.message}", pytrace=False)
             yield client
         finally:
             if client:

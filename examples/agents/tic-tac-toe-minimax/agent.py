@@ -1,11 +1,11 @@
 """Looks at every way the game can end; never loses."""
 
-from functools import lru_cache
+from functools import cache
 
 LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 
 
-@lru_cache(maxsize=None)
+@cache
 def value(own, other):
     """The best that the side to move can reach: 1, 0 or -1. Boards are sets of nine bits."""
     if any(all(other >> cell & 1 for cell in line) for line in LINES):
