@@ -1,4 +1,4 @@
-// One-shot timers on the loop, and a loop that stops on SIGTERM/SIGINT.
+// One-shot timers on the loop.
 #pragma once
 
 #include <stdbool.h>
