@@ -1,0 +1,30 @@
+// Pieces of the Pods that build and scan: everything that both are given or denied.
+#pragma once
+
+#include "base/json.h"
+
+#include "submission.h"
+
+#define CA_FOLDER "/etc/rl-arena/ca"  // where containers that are ours find ca.crt
+
+// A Job without containers yet, owned by the submission, that runs once and never longer than `seconds`.
+// *ret_pod is its Pod's spec, with empty lists initContainers, containers and volumes.
+json *pod_job(const struct submission *s, const char *name, const char *component, int seconds,
+              const struct settings *settings, json **ret_pod);
+
+json *pod_container_add(json *pod, bool init, const char *name, const char *image);
+// An argument as it is: Kubernetes would expand $(NAME), so every "$" is doubled.
+void pod_arg(json *container, const char *text);
+void pod_arg_format(json *container, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void pod_env(json *container, const char *name, const char *value);
+void pod_mount(json *container, const char *volume, const char *path, bool read_only);
+void pod_resources(json *container, const char *cpu, const char *memory, const char *disk);
+// As the `restricted` Pod Security level wants it, with a read-only root.
+void pod_restrict(json *container);
+// Root of its own container and nothing more: what unpacking and running a Dockerfile's steps needs.
+void pod_root(json *container);
+
+void pod_volume_empty(json *pod, const char *name, const char *size);
+// The registry's credentials as config.json and the CA bundle as ca.crt; only where they are configured.
+void pod_credentials(json *pod, json *container, const char *folder, const struct settings *settings);
+void pod_ca(json *pod, json *container, const char *folder, const struct settings *settings);
