@@ -25,7 +25,7 @@ CONTROLLER = {
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
     ("", "configmaps"): {"get", "create", "delete"},
-    ("", "events"): {"create"},
+    ("", "events"): {"create", "patch"},
 }
 
 Objects = list[dict[str, Any]]
