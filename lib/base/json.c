@@ -3,8 +3,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -135,12 +134,8 @@ void json_add_int(json *o, const char *key, int64_t n) {
 // json-c would print 0.1 as 0.10000000000000001: the shortest text that reads back the same is kept beside.
 void json_add_double(json *o, const char *key, double n) {
   if (!isfinite(n)) return;
-  char text[32];
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, sizeof(text), "%.*g", digits, n);
-    if (strtod(text, NULL) == n) break;
-  }
-  json_add(o, key, mem_must(json_object_new_double_s(n, text)));
+  char text[TEXT_DOUBLE_SIZE];
+  json_add(o, key, mem_must(json_object_new_double_s(n, text_double(n, text))));
 }
 
 void json_add_bool(json *o, const char *key, bool b) {

@@ -1,5 +1,6 @@
 #include "base/str.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,4 +134,16 @@ void str_add_utf8(struct str *s, const char *text, size_t length) {
     text += valid + 1;
     length -= valid + 1;
   }
+}
+
+const char *text_double(double n, char ret[TEXT_DOUBLE_SIZE]) {
+  if (!isfinite(n)) {
+    snprintf(ret, TEXT_DOUBLE_SIZE, "%s", isnan(n) ? "NaN" : n > 0 ? "+Inf" : "-Inf");
+    return ret;
+  }
+  for (int digits = 15; digits <= 17; digits++) {
+    snprintf(ret, TEXT_DOUBLE_SIZE, "%.*g", digits, n);
+    if (strtod(ret, NULL) == n) break;
+  }
+  return ret;
 }

@@ -36,3 +36,7 @@ bool text_starts(const char *text, const char *prefix);
 
 // How many bytes from the start are whole, valid UTF-8 sequences (NUL counts as one).
 size_t text_utf8_prefix(const char *text, size_t length);
+
+enum { TEXT_DOUBLE_SIZE = 32 };
+// The shortest decimal that reads back as the same number ("0.1"; "NaN", "+Inf", "-Inf"); returns ret.
+const char *text_double(double n, char ret[TEXT_DOUBLE_SIZE]);

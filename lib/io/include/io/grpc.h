@@ -13,7 +13,8 @@ struct grpc_call;
 typedef void grpc_done_fn(void *context, const uint8_t *bytes, size_t length, const struct error *e);
 
 // POST base_url + "/package.Service/Method"; deadline in ms is sent as grpc-timeout and kept here too
-// (with a second of grace). max_response bounds the message.
+// (with a second of grace); 0: none. base_url http:// is h2c, https:// is TLS with the system's authorities.
+// max_response bounds the message.
 struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
                              size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context);
 void grpc_cancel(struct grpc_call *c);  // no callback comes after; the server sees the cancellation
