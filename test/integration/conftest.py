@@ -191,10 +191,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def crds(api: Api) -> None:
     """The CRDs of this tree, whatever the cluster had before."""
-    done = kubectl(
-        "apply", "--server-side", "--force-conflicts", "--field-manager=kubectl-client-side-apply",
-        "-k", str(ROOT / "crds"),
-    )  # fmt: skip
+    done = kubectl("apply", "-k", str(ROOT / "crds"))
     assert done.returncode == 0, done.stderr
     done = kubectl(
         "wait", "--for=condition=Established", "--timeout=60s",
