@@ -1,0 +1,237 @@
+"""Follows the sample agents until each has played, then prints the leaderboard."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+NAMESPACE = "rl-arena"
+GROUP = "rl-arena.io"
+Resource = dict[str, Any]
+
+
+class Stuck(Exception):
+    """Waiting longer would not help; the text says why and what to do."""
+
+
+def kubectl(*arguments: str) -> str:
+    command = [os.environ["ARENA_KUBECTL"], "-n", NAMESPACE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return done.stdout
+
+
+def listed(*kinds: str) -> dict[str, list[Resource]]:
+    """All resources of the kinds in one call, by kind."""
+    names = ",".join(f"{kind}.{GROUP}" for kind in kinds)
+    found: dict[str, list[Resource]] = {}
+    for item in json.loads(kubectl("get", names, "-o", "json"))["items"]:
+        found.setdefault(item["kind"], []).append(item)
+    return found
+
+
+def sample_names(folder: str, kind: str) -> set[str]:
+    """The names of one kind in examples/, as kubectl renders them."""
+    rendered = kubectl("create", "--dry-run=client", "-o", "json", "-k", folder)
+    items: list[Resource] = []
+    decoder = json.JSONDecoder()
+    while rendered := rendered.lstrip():
+        item, end = decoder.raw_decode(rendered)
+        items += item.get("items", [item])
+        rendered = rendered[end:]
+    return {item["metadata"]["name"] for item in items if item["kind"] == kind}
+
+
+def status(resource: Resource) -> Resource:
+    return resource.get("status") or {}
+
+
+def name(resource: Resource) -> str:
+    return resource["metadata"]["name"]
+
+
+def condition(resource: Resource, kind: str) -> Resource:
+    found = (entry for entry in status(resource).get("conditions", []) if entry["type"] == kind)
+    return next(found, {})
+
+
+def played(agent: Resource) -> int:
+    return int((status(agent).get("rating") or {}).get("matches", 0))
+
+
+class Progress:
+    """Prints a line for each change, and one now and then while nothing changes."""
+
+    def __init__(self) -> None:
+        self.started = int(os.environ.get("ARENA_START", time.time()))
+        self.known: dict[str, str] = {}
+        self.spoke = 0.0
+
+    def say(self, text: str) -> None:
+        elapsed = int(time.time()) - self.started
+        clock = time.strftime("%H:%M:%S")
+        print(f"[{clock} +{elapsed // 60}m{elapsed % 60:02d}s] {text}", file=sys.stderr, flush=True)
+        self.spoke = time.monotonic()
+
+    def note(self, key: str, text: str) -> None:
+        if self.known.get(key) != text:
+            self.known[key] = text
+            self.say(text)
+
+    def beat(self, text: str) -> None:
+        if time.monotonic() - self.spoke > 20:
+            self.say(text)
+
+
+def describe_submission(submission: Resource) -> str:
+    state = status(submission)
+    phase = state.get("phase", "Pending")
+    text = f"submission {name(submission)}: {phase}"
+    if phase in ("Rejected", "Failed"):
+        ready = condition(submission, "Ready")
+        text += f" ({ready.get('reason', '?')}: {ready.get('message', 'no message')})"
+    return text
+
+
+def describe_match(match: Resource) -> str:
+    state = status(match)
+    text = f"match {name(match)}: {state.get('phase', 'Pending')}"
+    if state.get("phase") == "Complete":
+        text += f", {result(match)}"
+    elif state.get("phase") == "Failed":
+        failed = condition(match, "Failed")
+        text += f" ({failed.get('reason', '?')}: {failed.get('message', 'no message')})"
+    return text
+
+
+def result(match: Resource) -> str:
+    """Who beat whom, by how much, and what it did to the ratings."""
+    parts = []
+    for side in status(match).get("participants", []):
+        part = f"{side.get('agent')} {side.get('outcome', '?').lower()}"
+        if side.get("score") is not None:
+            part += f" {side['score']}"
+        if side.get("eloAfter") is not None:
+            part += f" (elo {side.get('eloBefore')} -> {side['eloAfter']})"
+        if side.get("errorMessage"):
+            part += f" [{side['errorMessage']}]"
+        parts.append(part)
+    return ", ".join(parts) + f", {status(match).get('steps', 0)} steps"
+
+
+def look(progress: Progress, agents: set[str], submissions: set[str]) -> bool:
+    """One look at everything; True once every sample agent has played."""
+    found = listed("agents", "submissions", "matches")
+    for submission in found.get("Submission", []):
+        if name(submission) in submissions:
+            progress.note(f"s/{name(submission)}", describe_submission(submission))
+            if status(submission).get("phase") in ("Rejected", "Failed"):
+                raise Stuck(
+                    f"the sample {describe_submission(submission)}\n"
+                    f"see: ./arena kubectl -n {NAMESPACE} describe submission {name(submission)}"
+                )
+    for match in found.get("Match", []):
+        # What ended before this run is told in the list of results only.
+        if progress.known or status(match).get("phase") not in ("Complete", "Failed"):
+            progress.note(f"m/{name(match)}", describe_match(match))
+    here = {name(agent): agent for agent in found.get("Agent", [])}
+    waiting = sorted(wanted for wanted in agents if wanted not in here or played(here[wanted]) == 0)
+    progress.beat(f"{len(agents) - len(waiting)} of {len(agents)} agents have played; not yet: {', '.join(waiting)}")
+    return not waiting
+
+
+def wait(progress: Progress, agents: set[str], submissions: set[str], limit: float) -> None:
+    end = time.monotonic() + limit
+    trouble = ""
+    while time.monotonic() < end:
+        try:
+            if look(progress, agents, submissions):
+                return
+            trouble = ""
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            # The API server may be away for a moment.
+            trouble = str(error)
+            progress.beat(f"can not look at the cluster: {trouble}")
+        time.sleep(2)
+    raise Stuck(
+        f"not every sample agent has played after {limit:.0f} s. {trouble}\n"
+        f"see: ./arena status, ./arena logs controller, ./arena kubectl -n {NAMESPACE} get agents,submissions,matches"
+    )
+
+
+def table(rows: list[list[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def leaderboard(agents: list[Resource]) -> str:
+    rows = [["#", "AGENT", "OWNER", "ENVIRONMENT", "ELO", "MATCHES", "WON", "LOST", "DRAWN"]]
+
+    def elo(agent: Resource) -> int:
+        return int((status(agent).get("rating") or {}).get("elo", 0))
+
+    for place, agent in enumerate(sorted(agents, key=lambda one: (-elo(one), name(one))), 1):
+        rating = status(agent).get("rating") or {}
+        counts = [str(rating.get(key, 0)) for key in ("matches", "wins", "losses", "draws")]
+        spec = agent["spec"]
+        rows.append([str(place), name(agent), spec["owner"], spec["environment"], str(elo(agent)), *counts])
+    return table(rows)
+
+
+def results(matches: list[Resource]) -> str:
+    done = [match for match in matches if status(match).get("phase") in ("Complete", "Failed")]
+    done.sort(key=lambda match: status(match).get("completionTime") or "")
+    lines = []
+    for match in done[-30:]:
+        text = result(match) if status(match)["phase"] == "Complete" else describe_match(match)
+        lines.append(f"{name(match)}  {match['spec']['environment']}: {text}")
+    return "\n".join(lines) or "none"
+
+
+def report() -> None:
+    found = listed("agents", "matches")
+    matches = found.get("Match", [])
+    print("\nLeaderboard")
+    print(leaderboard(found.get("Agent", [])))
+    print("\nMatches")
+    print(results(matches))
+    with_replay = [match for match in matches if (status(match).get("replay") or {}).get("htmlUrl")]
+    example = name(with_replay[-1]) if with_replay else "MATCH"
+    print(
+        f"""
+Watch one:      ./arena replay {example}   (saves a page, open it in a browser)
+Look around:    ./arena kubectl -n {NAMESPACE} get agents,submissions,matches,matchmakingqueues
+Take part:      copy examples/pong.yaml, change names and agent.py, then ./arena kubectl -n {NAMESPACE} apply -f FILE
+Other sources:  examples/sources/README.md (zip, git, own Dockerfile, ready-made image)
+Stop:           ./arena down   (--purge also forgets what was played)"""
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", required=True)
+    parser.add_argument("--limit", type=float, required=True)
+    options = parser.parse_args()
+    progress = Progress()
+    try:
+        agents = sample_names(options.examples, "Agent")
+        submissions = sample_names(options.examples, "Submission")
+        progress.say(f"waiting until {len(agents)} sample agents are built, scanned and have played")
+        wait(progress, agents, submissions, options.limit)
+    except (Stuck, RuntimeError) as error:
+        print(f"arena: {error}", file=sys.stderr)
+        return 1
+    progress.say("every sample agent has played")
+    report()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
