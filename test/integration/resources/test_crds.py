@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import PLURALS, Api, Arena, kubectl
+from arena_api import PLURALS, Api, Arena, kubectl
 
 SHA = "a" * 64
 AGENT: dict[str, Any] = {"owner": "alice", "environment": "pong"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PLURALS, ROOT
+from arena_api import PLURALS, ROOT
 
 Schema = dict[str, Any]
 WORDS = 3  # a description of fewer words only repeats the name

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from conftest import GROUP, ROOT, Api, kustomize
+from arena_api import GROUP, ROOT, Api, kustomize
 
 OVERLAYS = ["manifests/overlays/embedded", "manifests/overlays/cluster"]
 ENVIRONMENTS = ["manifests/environments", "manifests/overlays/embedded/environments"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import PLURALS, ROOT, Arena, kustomize
+from arena_api import PLURALS, ROOT, Arena, kustomize
 
 EXAMPLES = ROOT / "examples"
 FILES = sorted(path for path in EXAMPLES.rglob("*.yaml") if path.name != "kustomization.yaml")
