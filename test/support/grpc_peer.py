@@ -1,0 +1,69 @@
+"""A gRPC server (grpcio) for tests; messages are plain bytes.
+
+Prints "name value" lines, then "ready"; ends when its standard input does.
+"""
+
+import sys
+import threading
+from concurrent import futures
+
+import grpc
+
+
+class Peer(grpc.GenericRpcHandler):
+    def __init__(self):
+        self.cancelled = threading.Semaphore(0)
+
+    def service(self, details):
+        name = details.method.removeprefix("/test.Peer/")
+        method = getattr(self, "do_" + name, None)
+        return grpc.unary_unary_rpc_method_handler(method) if method else None
+
+    def do_Echo(self, request, _context):
+        return request
+
+    def do_Remaining(self, _request, context):
+        """The deadline as the server sees it, in whole seconds; "none" without one."""
+        left = context.time_remaining()
+        # Without a deadline grpcio gives a value beyond all reason.
+        return b"none" if left is None or left > 1e9 else str(round(left)).encode()
+
+    def do_Big(self, request, _context):
+        return b"x" * int(request)
+
+    def do_Fail(self, request, context):
+        """Request: "<status number> <message>"."""
+        number, _, message = request.decode().partition(" ")
+        code = next(c for c in grpc.StatusCode if c.value[0] == int(number))
+        context.abort(code, message)
+
+    def do_Hang(self, _request, context):
+        """Waits until the client gives up."""
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        gone.wait()
+        self.cancelled.release()
+        return b""
+
+    def do_WasCancelled(self, _request, _context):
+        """Answers once a call of Hang has been given up."""
+        self.cancelled.acquire()
+        return b"yes"
+
+
+def main():
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=64),
+        options=[("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)],
+    )
+    server.add_generic_rpc_handlers((Peer(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(f"grpc {port}")
+    print("ready", flush=True)
+    sys.stdin.read()
+    server.stop(None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+// The life of a Match, told in scenarios: what happens, and what its status says then.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+#define assert_condition(w, name, type, expected) assert_string_equal(world_condition(w, "Match", name, type), expected)
+
+static int setup(void **state) {
+  static struct world w;
+  world_init(&w);
+  w.skip[RECONCILE_SUBMISSION] = true;
+  w.skip[RECONCILE_QUEUE] = true;
+  world_add_queue(&w, "pong");
+  world_add_agent(&w, "ann", "anna", "pong");
+  world_add_agent(&w, "bob", "bert", "pong");
+  *state = &w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  world_done(*state);
+  return 0;
+}
+
+static void a_match_is_played_rated_and_cleaned_up(void **state) {
+  struct world *w = *state;
+  w->game.winner = "ann";
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Prepared", "True/PodsReady");
+  assert_condition(w, "m", "Executed", "True/Played");
+  assert_condition(w, "m", "Rated", "True/Rated");
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_condition(w, "m", "Reconciling", "");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.0.outcome"), "Win");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Loss");
+  assert_int_equal(world_int(w, "Match", "m", "status.participants.0.matchNumber"), 1);
+  assert_int_equal(world_int(w, "Match", "m", "status.participants.0.eloAfter"), 1520);
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.elo"), 1520);
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.wins"), 1);
+  assert_int_equal(world_int(w, "Agent", "bob", "status.rating.elo"), 1480);
+  assert_int_equal(world_int(w, "Agent", "bob", "status.rating.losses"), 1);
+  assert_int_equal(world_count(w, "Pod"), 0);
+  assert_int_equal(w->calls, 1);
+}
+
+static void a_draw_moves_nobody_of_equal_rating(void **state) {
+  struct world *w = *state;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_null(world_text(w, "Match", "m", "status.winner"));
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.0.outcome"), "Draw");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.elo"), 1500);
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.draws"), 1);
+}
+
+static void a_match_waits_with_a_reason_for_an_agent_that_does_not_exist(void **state) {
+  struct world *w = *state;
+  world_add_match(w, "m", "pong", "ann", "nobody");
+  world_settle(w);
+  assert_condition(w, "m", "Prepared", "False/AgentNotFound");
+  assert_string_equal(world_text(w, "Match", "m", "status.phase"), "Pending");
+  assert_int_equal(world_count(w, "Pod"), 0);
+  world_add_agent(w, "nobody", "nora", "pong");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+}
+
+static void a_match_between_environments_fails_for_good(void **state) {
+  struct world *w = *state;
+  world_add_queue(w, "chess");
+  world_add_agent(w, "rook", "rita", "chess");
+  world_add_match(w, "m", "pong", "ann", "rook");
+  world_settle(w);
+  assert_condition(w, "m", "Failed", "True/EnvironmentMismatch");
+  assert_condition(w, "m", "Stalled", "True/EnvironmentMismatch");
+}
+
+static void a_waiting_match_freezes_nobody(void **state) {
+  struct world *w = *state;
+  world_add_match(w, "waits", "pong", "ann", "nobody");
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  world_add_match(w, "plays", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "plays", "Complete", "True/Completed");
+}
+
+static void an_agent_plays_one_match_at_a_time(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m1", "pong", "ann", "bob");
+  world_add_match(w, "m2", "pong", "bob", "ann");
+  world_settle(w);
+  assert_condition(w, "m1", "Executed", "Unknown/Running");
+  assert_condition(w, "m2", "Prepared", "False/AgentBusy");
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Playing");
+  w->executor_answers = true;
+  world_settle(w);
+  assert_condition(w, "m1", "Complete", "True/Completed");
+  assert_condition(w, "m2", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 2);
+}
+
+static void an_agent_that_forfeits_loses_and_the_reason_stands_in_status(void **state) {
+  struct world *w = *state;
+  w->game.failure[1] = WIRE_FAILURE_CRASHED;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Forfeit");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.errorMessage"), "its code raised");
+  assert_int_equal(world_int(w, "Agent", "bob", "status.rating.losses"), 1);
+  assert_int_equal(world_int(w, "Agent", "bob", "status.consecutiveForfeits"), 1);
+}
+
+static void both_sides_forfeiting_is_failed_and_unrated(void **state) {
+  struct world *w = *state;
+  w->game.failure[0] = w->game.failure[1] = WIRE_FAILURE_STARTUP;
+  w->game.status = WIRE_ERROR;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Failed", "True/BothForfeited");
+  assert_condition(w, "m", "Rated", "False/Unrated");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 0);
+  assert_int_equal(world_int(w, "Agent", "ann", "status.consecutiveForfeits"), 1);
+}
+
+static void five_forfeits_running_suspend_an_agent_until_its_next_submission(void **state) {
+  struct world *w = *state;
+  w->game.failure[0] = WIRE_FAILURE_LATE;
+  static const char *const names[] = {"m1", "m2", "m3", "m4", "m5"};
+  for (int i = 0; i < 5; i++) {
+    world_add_match(w, names[i], "pong", "ann", "bob");
+    world_settle(w);
+    w->now += 60000;
+  }
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Suspended");
+  assert_string_equal(world_condition(w, "Agent", "ann", "Queued"), "False/TooManyForfeits");
+  world_apply(
+      w,
+      "{'kind':'Submission','metadata':{'name':'ann-v2'},'spec':{'agent':'ann','source':{'image':'r.test/ann:2'}},"
+      "'status':{'version':2,'image':'r.test/"
+      "ann@sha256:22','conditions':[{'type':'Ready','status':'True','reason':'Ready'}]}}");
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+}
+
+static void an_executor_that_is_away_is_tried_three_times_then_failed_unrated(void **state) {
+  struct world *w = *state;
+  error_set(&w->call_error, ERR_UNAVAILABLE, "connection refused");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "False/ExecutorUnavailable");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
+  assert_int_equal(w->calls, 1);
+  world_wait(w, 60000, 1000);
+  assert_int_equal(w->calls, MATCH_ATTEMPTS);
+  assert_condition(w, "m", "Failed", "True/ExecutorUnavailable");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 0);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+}
+
+static void a_match_survives_an_executor_that_comes_back(void **state) {
+  struct world *w = *state;
+  error_set(&w->call_error, ERR_UNAVAILABLE, "connection refused");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  w->call_error.code = ERR_NONE;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
+}
+
+static void a_busy_executor_costs_no_attempt(void **state) {
+  struct world *w = *state;
+  error_set(&w->call_error, ERR_BUSY, "no free place");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "Unknown/ExecutorBusy");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
+}
+
+static void a_pod_that_is_taken_away_is_not_its_agents_fault(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_delete(w, "Pod", "m-agent-1");
+  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
+  w->executor_answers = true;
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "False/PodLost");
+  w->game.failure[1] = WIRE_FAILURE_NONE;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Draw");
+}
+
+static void an_image_that_cannot_be_pulled_fails_unrated_after_three_attempts(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  for (int i = 0; i < 400 && world_condition(w, "Match", "m", "Failed")[0] == '\0'; i++) {
+    world_settle(w);
+    for (int seat = 0; seat < 2; seat++) {
+      const char *name = seat ? "m-agent-1" : "m-agent-0";
+      if (world_get(w, "Pod", name) == NULL) continue;
+      world_patch(
+          w, "Pod", name,
+          "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'}],'containerStatuses':[{'"
+          "name':"
+          "'agent','ready':false,'state':{'waiting':{'reason':'ImagePullBackOff','message':'no such image'}}}]}}");
+    }
+    w->now += 1000;
+  }
+  assert_condition(w, "m", "Failed", "True/ImagePullBackOff");
+  assert_int_equal(w->calls, 0);
+}
+
+static void a_container_that_ends_before_it_serves_forfeits(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-0",
+              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
+              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  world_patch(w, "Pod", "m-agent-1",
+              "{'status':{'phase':'Failed','containerStatuses':[{'name':'agent','ready':false,"
+              "'state':{'terminated':{'exitCode':3,'reason':'Error'}}}]}}");
+  w->game.failure[1] = WIRE_FAILURE_STARTUP;
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+}
+
+static void a_finished_match_is_removed_after_its_ttl(void **state) {
+  struct world *w = *state;
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
+              "{'agent':'bob'}],'ttlSecondsAfterFinished':60}}");
+  world_settle(w);
+  world_wait(w, 50000, 10000);
+  assert_non_null(world_get(w, "Match", "m"));
+  world_wait(w, 20000, 10000);
+  assert_null(world_get(w, "Match", "m"));
+}
+
+static void the_seed_is_the_one_asked_for(void **state) {
+  struct world *w = *state;
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','seed':42,"
+              "'participants':[{'agent':'ann'},{'agent':'bob'}]}}");
+  world_settle(w);
+  assert_int_equal(world_int(w, "Match", "m", "status.seed"), 42);
+}
+
+static void an_unrated_match_changes_no_rating(void **state) {
+  struct world *w = *state;
+  w->game.winner = "ann";
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','rated':false,"
+              "'participants':[{'agent':'ann'},{'agent':'bob'}]}}");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_condition(w, "m", "Rated", "False/Unrated");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 0);
+}
+
+int main(void) {
+#define scenario(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+  const struct CMUnitTest tests[] = {
+      scenario(a_match_is_played_rated_and_cleaned_up),
+      scenario(a_draw_moves_nobody_of_equal_rating),
+      scenario(a_match_waits_with_a_reason_for_an_agent_that_does_not_exist),
+      scenario(a_match_between_environments_fails_for_good),
+      scenario(a_waiting_match_freezes_nobody),
+      scenario(an_agent_plays_one_match_at_a_time),
+      scenario(an_agent_that_forfeits_loses_and_the_reason_stands_in_status),
+      scenario(both_sides_forfeiting_is_failed_and_unrated),
+      scenario(five_forfeits_running_suspend_an_agent_until_its_next_submission),
+      scenario(an_executor_that_is_away_is_tried_three_times_then_failed_unrated),
+      scenario(a_match_survives_an_executor_that_comes_back),
+      scenario(a_busy_executor_costs_no_attempt),
+      scenario(a_pod_that_is_taken_away_is_not_its_agents_fault),
+      scenario(an_image_that_cannot_be_pulled_fails_unrated_after_three_attempts),
+      scenario(a_container_that_ends_before_it_serves_forfeits),
+      scenario(a_finished_match_is_removed_after_its_ttl),
+      scenario(the_seed_is_the_one_asked_for),
+      scenario(an_unrated_match_changes_no_rating),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+// The matchmaker over real agents and matches: who is paired, who is not, and why.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+
+static int setup(void **state) {
+  static struct world w;
+  world_init(&w);
+  w.skip[RECONCILE_SUBMISSION] = true;
+  world_add_queue(&w, "pong");
+  *state = &w;
+  return 0;
+}
+
+static int teardown(void **state) {
+  world_done(*state);
+  return 0;
+}
+
+static void waiting_agents_are_paired_and_play(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 31000, 1000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 1);
+  assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.matchedTotal"), 1);
+}
+
+static void agents_of_one_owner_do_not_meet(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "amy", "anna", "pong");
+  world_wait(w, 120000, 5000);
+  assert_int_equal(world_count(w, "Match"), 0);
+  assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.waiting"), 2);
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'allowSameOwner':true}}");
+  world_wait(w, 60000, 5000);
+  assert_int_equal(world_count(w, "Match"), 1);
+}
+
+static void the_same_pair_meets_again_only_after_the_cooldown(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 299000, 1000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  world_wait(w, 90000, 1000);
+  assert_int_equal(world_count(w, "Match"), 2);
+}
+
+static void a_paused_queue_makes_no_match(void **state) {
+  struct world *w = *state;
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'paused':true}}");
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 120000, 5000);
+  assert_int_equal(world_count(w, "Match"), 0);
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/Paused");
+}
+
+static void the_daily_limit_keeps_an_agent_out(void **state) {
+  struct world *w = *state;
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'maxMatchesPerAgentPerDay':1,'cooldownSeconds':0}}");
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 600000, 10000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Cooldown");
+  assert_string_equal(world_condition(w, "Agent", "ann", "Queued"), "True/DailyLimit");
+}
+
+static void no_more_matches_run_at_once_than_the_queue_allows(void **state) {
+  struct world *w = *state;
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'maxConcurrentMatches':1}}");
+  w->executor_answers = false;
+  static const char *const names[] = {"ann", "bob", "cat", "dan"};
+  for (int i = 0; i < 4; i++) world_add_agent(w, names[i], names[i], "pong");
+  world_wait(w, 120000, 10000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.playing"), 1);
+}
+
+static void a_restart_in_the_middle_of_a_pass_makes_no_second_match(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  w->skip[RECONCILE_QUEUE] = true;
+  world_settle(w);
+  w->skip[RECONCILE_QUEUE] = false;
+  // The pass creates the match, and dies before it writes its own status.
+  w->stop_after = w->writes + 1;
+  w->skip[RECONCILE_AGENT] = w->skip[RECONCILE_MATCH] = true;
+  world_settle(w);
+  assert_true(w->dead);
+  assert_int_equal(world_count(w, "Match"), 1);
+  world_restart(w);
+  world_settle(w);
+  assert_int_equal(world_count(w, "Match"), 1);
+  assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.playing"), 1);
+}
+
+int main(void) {
+#define scenario(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+  const struct CMUnitTest tests[] = {
+      scenario(waiting_agents_are_paired_and_play),
+      scenario(agents_of_one_owner_do_not_meet),
+      scenario(the_same_pair_meets_again_only_after_the_cooldown),
+      scenario(a_paused_queue_makes_no_match),
+      scenario(the_daily_limit_keeps_an_agent_out),
+      scenario(no_more_matches_run_at_once_than_the_queue_allows),
+      scenario(a_restart_in_the_middle_of_a_pass_makes_no_second_match),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
