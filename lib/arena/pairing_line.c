@@ -4,7 +4,10 @@
 
 #include "base/memory.h"
 
-// The lowest Elo that anybody here reaches, who that is owned by, and the lowest that anybody of
+// Four cache lines of agents: the tree over the blocks of 100,000 then fits into the fast caches.
+enum { BLOCK = 16 };
+
+// The lowest Elo that anybody here reaches, whose agent that is, and the lowest that anybody of
 // another owner reaches; the same for the highest.
 struct reach {
   int32_t low, low_other, high, high_other;
@@ -26,6 +29,14 @@ static int32_t max(int32_t a, int32_t b) {
   return a > b ? a : b;
 }
 
+static int32_t low_of(const struct line_agent *a) {
+  return a->elo - a->range;
+}
+
+static int32_t high_of(const struct line_agent *a) {
+  return a->elo + a->range;
+}
+
 static struct reach join(const struct reach *a, const struct reach *b) {
   struct reach r;
   const struct reach *w = a->low <= b->low ? a : b, *o = w == a ? b : a;
@@ -45,63 +56,103 @@ static bool same(const struct reach *a, const struct reach *b) {
          a->low_owner == b->low_owner && a->high_owner == b->high_owner;
 }
 
-static bool suits(const struct reach *r, const struct line_seeker *s) {
+static bool stretch_suits(const struct reach *r, const struct line_seeker *s) {
   return (r->low_owner != s->owner ? r->low : r->low_other) <= s->elo &&
          (r->high_owner != s->owner ? r->high : r->high_other) >= s->elo;
 }
 
-void line_init(struct line *l, const struct line_agent *agents, size_t count) {
-  *l = (struct line){.agents = agents, .count = count, .leaves = 1};
-  while (l->leaves < count) l->leaves *= 2;
+static bool agent_suits(const struct line *l, size_t position, const struct line_seeker *s) {
+  const struct line_agent *a = &l->agents[position];
+  return l->present[position] && a->owner != s->owner && low_of(a) <= s->elo && high_of(a) >= s->elo &&
+         a->barred != s->turn;
+}
+
+static void admit(struct reach *r, const struct line_agent *a) {
+  int32_t low = low_of(a), high = high_of(a);
+  if (low < r->low) {
+    if (a->owner != r->low_owner) r->low_other = r->low;
+    r->low = low;
+    r->low_owner = a->owner;
+  } else if (a->owner != r->low_owner) {
+    r->low_other = min(r->low_other, low);
+  }
+  if (high > r->high) {
+    if (a->owner != r->high_owner) r->high_other = r->high;
+    r->high = high;
+    r->high_owner = a->owner;
+  } else if (a->owner != r->high_owner) {
+    r->high_other = max(r->high_other, high);
+  }
+}
+
+static struct reach block_reach(const struct line *l, size_t block) {
+  struct reach r = nobody;
+  for (size_t i = block * BLOCK; i < (block + 1) * BLOCK && i < l->count; i++)
+    if (l->present[i]) admit(&r, &l->agents[i]);
+  return r;
+}
+
+void line_init(struct line *l, struct line_agent *take_agents, size_t count) {
+  *l = (struct line){.agents = take_agents, .count = count, .leaves = 1};
+  while (l->leaves * BLOCK < count) l->leaves *= 2;
+  l->present = mem_alloc(count * sizeof(*l->present));
   l->tree = mem_alloc(2 * l->leaves * sizeof(*l->tree));
 }
 
 void line_done(struct line *l) {
+  free(l->agents);
+  free(l->present);
   free(l->tree);
   *l = (struct line){0};
 }
 
-void line_fill(struct line *l, const int32_t *present) {
-  for (size_t i = 0; i < l->leaves; i++) {
-    struct reach *leaf = &l->tree[l->leaves + i];
-    *leaf = nobody;
-    if (i >= l->count || present[i] <= 0) continue;
-    const struct line_agent *a = &l->agents[i];
-    leaf->low = a->elo - a->range;
-    leaf->high = a->elo + a->range;
-    leaf->low_owner = leaf->high_owner = a->owner;
-  }
+void line_fill(struct line *l, const int32_t *room) {
+  for (size_t i = 0; i < l->count; i++) l->present[i] = room[i] > 0;
+  for (size_t i = 0; i < l->leaves; i++) l->tree[l->leaves + i] = block_reach(l, i);
   for (size_t node = l->leaves - 1; node > 0; node--) l->tree[node] = join(&l->tree[2 * node], &l->tree[2 * node + 1]);
 }
 
-bool line_has(const struct line *l, size_t position) {
-  return l->tree[l->leaves + position].low_owner != UINT32_MAX;
-}
-
 void line_remove(struct line *l, size_t position) {
-  size_t node = l->leaves + position;
-  l->tree[node] = nobody;
-  while (node /= 2) {
-    struct reach now = join(&l->tree[2 * node], &l->tree[2 * node + 1]);
-    if (same(&now, &l->tree[node])) return;  // it was not the one that counts here, nor further up
+  l->present[position] = false;
+  size_t node = l->leaves + position / BLOCK;
+  const struct reach *was = &l->tree[node];
+  int32_t low = low_of(&l->agents[position]), high = high_of(&l->agents[position]);
+  if (low != was->low && low != was->low_other && high != was->high && high != was->high_other) return;
+  struct reach now = block_reach(l, position / BLOCK);
+  // Where it was not the one that counts, it does not count further up either.
+  while (node > 0 && !same(&now, &l->tree[node])) {
     l->tree[node] = now;
+    node /= 2;
+    if (node > 0) now = join(&l->tree[2 * node], &l->tree[2 * node + 1]);
   }
 }
 
+static size_t first_of(const struct line *l, const struct line_seeker *s, size_t from, size_t end, int32_t limit) {
+  for (size_t i = from; i < end && i < l->count && l->agents[i].elo <= limit; i++)
+    if (agent_suits(l, i, s)) return i;
+  return LINE_NONE;
+}
+
+static size_t last_of(const struct line *l, const struct line_seeker *s, size_t start, size_t end, int32_t limit) {
+  for (size_t i = end; i > start && l->agents[i - 1].elo >= limit; i--)
+    if (agent_suits(l, i - 1, s)) return i - 1;
+  return LINE_NONE;
+}
+
 size_t line_next(const struct line *l, const struct line_seeker *s, size_t from, int32_t limit) {
-  size_t node = l->leaves + from;
+  size_t node = l->leaves + from / BLOCK;
   unsigned height = 0;
-  if (from >= l->count) return LINE_NONE;
   for (;;) {
-    size_t first = (node << height) - l->leaves;
-    if (first >= l->count || l->agents[first].elo > limit) return LINE_NONE;
-    if (suits(&l->tree[node], s)) {
+    size_t start = ((node << height) - l->leaves) * BLOCK;
+    if (start >= l->count || l->agents[start].elo > limit) return LINE_NONE;
+    if (stretch_suits(&l->tree[node], s)) {
       if (height > 0) {
         node = 2 * node;
         height--;
         continue;
       }
-      if (s->barred[first] != s->turn) return first;
+      size_t found = first_of(l, s, start < from ? from : start, start + BLOCK, limit);
+      if (found != LINE_NONE) return found;
     }
     for (; node & 1; node /= 2) height++;  // a right child: its parent's stretch is done as well
     if (node == 0) return LINE_NONE;
@@ -110,19 +161,20 @@ size_t line_next(const struct line *l, const struct line_seeker *s, size_t from,
 }
 
 size_t line_previous(const struct line *l, const struct line_seeker *s, size_t from, int32_t limit) {
-  if (from == 0) return LINE_NONE;
-  size_t node = l->leaves + from - 1;
+  size_t node = l->leaves + from / BLOCK;
   unsigned height = 0;
   for (;;) {
-    size_t last = ((node + 1) << height) - l->leaves - 1;
-    if (l->agents[last].elo < limit) return LINE_NONE;
-    if (suits(&l->tree[node], s)) {
+    size_t end = (((node + 1) << height) - l->leaves) * BLOCK;
+    if (end > from) end = from;
+    if (end == 0 || l->agents[end - 1].elo < limit) return LINE_NONE;
+    if (stretch_suits(&l->tree[node], s)) {
       if (height > 0) {
         node = 2 * node + 1;
         height--;
         continue;
       }
-      if (s->barred[last] != s->turn) return last;
+      size_t found = last_of(l, s, (node - l->leaves) * BLOCK, end, limit);
+      if (found != LINE_NONE) return found;
     }
     for (; !(node & 1); node /= 2) height++;  // a left child: its parent's stretch is done as well
     if (node == 1) return LINE_NONE;

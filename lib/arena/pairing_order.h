@@ -1,4 +1,4 @@
-// Sorting for a pass of the matchmaker: by turn, by Elo, and owners to small numbers.
+// The two orders of a pass: by turn and by any number.
 #pragma once
 
 #include "arena/pairing.h"
@@ -13,7 +13,3 @@ void order_sort(struct keyed *items, struct keyed *scratch, size_t count);
 
 // Fills ret with the indexes of the agents that have room, in the order of their turns, and returns how many.
 size_t order_turns(const struct pairing_agent *agents, size_t count, struct keyed *ret, struct keyed *scratch);
-
-// ret[i]: a number for the owner of turns[i]; equal numbers mean equal owners. `scratch`: twice count.
-void order_owners(const struct pairing_agent *agents, const struct keyed *turns, size_t count, uint32_t *ret,
-                  struct keyed *scratch);

@@ -3,38 +3,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/memory.h"
 
-struct pairing_recent {
-  struct map *agents;  // id -> struct recent_agent
-};
-
-static void agent_free(void *agent) {
-  struct recent_agent *a = agent;
-  free(a->opponents);
-  free(a);
-}
-
 struct pairing_recent *pairing_recent_new(void) {
-  struct pairing_recent *r = mem_alloc(sizeof(*r));
-  r->agents = map_new(agent_free);
-  return r;
+  return mem_alloc(sizeof(struct pairing_recent));
 }
 
 void pairing_recent_free(struct pairing_recent *r) {
   if (!r) return;
-  map_free(r->agents);
+  for (size_t i = 0; i < r->numbers.count; i++) {
+    free(r->agents[i].id);
+    free(r->agents[i].opponents);
+  }
+  free(r->agents);
+  words_done(&r->numbers);
   free(r);
 }
 
-static struct recent_agent *find_or_add(struct pairing_recent *r, const char *id) {
-  struct recent_agent *a = map_get(r->agents, id);
-  if (a) return a;
-  a = mem_alloc(sizeof(*a));
-  a->number = (uint32_t)map_count(r->agents);
-  map_put(r->agents, id, a);
-  return a;
+static uint32_t find_or_add(struct pairing_recent *r, const char *id) {
+  uint32_t number = words_find(&r->numbers, id);
+  if (number != WORDS_NONE) return number;
+  if (r->numbers.count == r->room) {
+    r->room = r->room ? 2 * r->room : 64;
+    r->agents = mem_grow(r->agents, r->room, sizeof(*r->agents));
+  }
+  char *copy = mem_strdup(id);
+  number = words_add(&r->numbers, copy);
+  r->agents[number] = (struct recent_agent){.id = copy};
+  return number;
 }
 
 static void add_opponent(struct recent_agent *a, uint32_t number) {
@@ -47,15 +43,7 @@ static void add_opponent(struct recent_agent *a, uint32_t number) {
 
 void pairing_recent_add(struct pairing_recent *r, const char *id_a, const char *id_b) {
   if (strcmp(id_a, id_b) == 0) return;
-  struct recent_agent *a = find_or_add(r, id_a), *b = find_or_add(r, id_b);
-  add_opponent(a, b->number);
-  add_opponent(b, a->number);
-}
-
-size_t recent_count(const struct pairing_recent *r) {
-  return r ? map_count(r->agents) : 0;
-}
-
-const struct recent_agent *recent_find(const struct pairing_recent *r, const char *id) {
-  return map_get(r->agents, id);
+  uint32_t a = find_or_add(r, id_a), b = find_or_add(r, id_b);
+  add_opponent(&r->agents[a], b);
+  add_opponent(&r->agents[b], a);
 }

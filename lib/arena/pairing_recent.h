@@ -4,11 +4,16 @@
 
 #include "arena/pairing.h"
 
+#include "pairing_words.h"
+
 struct recent_agent {
-  uint32_t number;
+  char *id;
   uint32_t count, room;
   uint32_t *opponents;
 };
 
-size_t recent_count(const struct pairing_recent *r);                                     // numbers are below this
-const struct recent_agent *recent_find(const struct pairing_recent *r, const char *id);  // NULL: none
+struct pairing_recent {
+  struct words numbers;  // by id
+  struct recent_agent *agents;
+  size_t room;
+};
