@@ -16,6 +16,7 @@ enum { GRACE_MS = 1000 };
 
 struct grpc_call {
   struct http_request *request;
+  msec due;  // by the monotonic clock; 0: never
   size_t max_response;
   grpc_done_fn *done;
   void *context;
@@ -85,21 +86,31 @@ static enum error_code read_answer(const struct grpc_call *c, const struct http_
   return grpc_unframe((const uint8_t *)response->body, response->length, c->max_response, ret_message, ret_length, e);
 }
 
+// The transfer failed. A server may have given its status all the same and then reset the stream, or
+// have cut off an overdue call without one.
+static enum error_code explain(const struct grpc_call *c, const struct http_response *response, struct error *e) {
+  if (response->grpc_status > 0) return grpc_status_to_error(response->grpc_status, response->grpc_message, e);
+  if (e->code == ERR_UNAVAILABLE && c->due && clock_monotonic() >= c->due) {
+    error_prefix(e, "the deadline has passed");
+    e->code = ERR_TIMEOUT;
+  }
+  return e->code;
+}
+
 static void on_done(void *context, const struct http_response *response, const struct error *problem) {
   struct grpc_call *c = context;
   c->request = NULL;
   const uint8_t *message = NULL;
   size_t length = 0;
   struct error e;
+  enum error_code code;
   if (problem) {
-    // A server that sends its status and then resets the stream has answered.
     e = *problem;
-    if (response->grpc_status > 0) grpc_status_to_error(response->grpc_status, response->grpc_message, &e);
-    problem = &e;
-  } else if (read_answer(c, response, &message, &length, &e) != ERR_NONE) {
-    problem = &e;
+    code = explain(c, response, &e);
+  } else {
+    code = read_answer(c, response, &message, &length, &e);
   }
-  c->done(c->context, message, length, problem);
+  c->done(c->context, message, length, code == ERR_NONE ? NULL : &e);
   free(c);
 }
 
@@ -114,6 +125,7 @@ static void format_timeout(msec deadline, char *ret, size_t size) {
 struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
                              size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context) {
   struct grpc_call *c = mem_alloc(sizeof(*c));
+  c->due = deadline > 0 ? clock_monotonic() + deadline : 0;
   c->max_response = max_response;
   c->done = done;
   c->context = context;

@@ -3,8 +3,12 @@
 Prints "name value" lines, then "ready"; ends when its standard input does.
 """
 
+import contextlib
+import os
+import socket
 import sys
 import threading
+import time
 from concurrent import futures
 
 import grpc
@@ -12,6 +16,7 @@ import grpc
 
 class Peer(grpc.GenericRpcHandler):
     def __init__(self):
+        self.begun = threading.Semaphore(0)
         self.cancelled = threading.Semaphore(0)
 
     def service(self, details):
@@ -40,15 +45,50 @@ class Peer(grpc.GenericRpcHandler):
     def do_Hang(self, _request, context):
         """Waits until the client gives up."""
         gone = threading.Event()
-        context.add_callback(gone.set)
-        gone.wait()
+        self.begun.release()
+        if context.add_callback(gone.set):
+            gone.wait()
         self.cancelled.release()
+        return b""
+
+    def do_HasBegun(self, _request, _context):
+        """Answers once a call of Hang has begun."""
+        self.begun.acquire()
         return b""
 
     def do_WasCancelled(self, _request, _context):
         """Answers once a call of Hang has been given up."""
         self.cancelled.acquire()
         return b"yes"
+
+    def do_Die(self, _request, _context):
+        os._exit(0)
+
+
+def listen(serve):
+    """Another port, where each connection is given to `serve` and closed after it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept():
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                serve(connection)
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def hang_up(connection):
+    """Ends the connection without an answer, 50 ms after the request began."""
+    connection.recv(1)
+    time.sleep(0.05)
+
+
+def say_nothing(connection):
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
 
 
 def main():
@@ -60,6 +100,8 @@ def main():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(f"grpc {port}")
+    print(f"hang-up {listen(hang_up)}")
+    print(f"mute {listen(say_nothing)}")
     print("ready", flush=True)
     sys.stdin.read()
     server.stop(None)
