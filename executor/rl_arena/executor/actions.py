@@ -30,7 +30,7 @@ def _short(value: agent_pb2.Value) -> str:
         return f"{getattr(value, kind)!r}"
     if kind == "tensor":
         return f"an array of {value.tensor.dtype[:16]} with shape {list(value.tensor.shape)[:RANK_MAX]}"
-    return {"text": "a string", "blob": "bytes", "list": "a list", "map": "a map"}.get(kind, kind)
+    return {"text": "a string", "blob": "bytes", "list": "a list"}.get(kind, "a map")
 
 
 def _tensor(tensor: agent_pb2.Tensor) -> np.ndarray:

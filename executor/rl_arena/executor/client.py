@@ -36,9 +36,7 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
-PROTOCOL_CODES = frozenset(
-    (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS)
-)
+PROTOCOL_CODES = frozenset((grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS))
 LOST_CODES = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED))
 
 

@@ -21,6 +21,7 @@ from rl_arena.executor.game import Game, Turn, derive_seed
 from rl_arena.proto import agent_pb2, executor_pb2
 
 TIE = 1e-9
+DEFAULT_SECONDS = 300
 Answer = TypeVar("Answer")
 
 
@@ -69,6 +70,7 @@ class Match:
         self.changed = asyncio.Condition()
         self.done = False
         self._pool = pool
+        self._seconds = request.timeout_sec or DEFAULT_SECONDS
         self._game = Game(spec, request.seed)
         self._clock = Clock(
             startup=(limits.startup_ms or 30_000) / 1000,
@@ -76,6 +78,7 @@ class Match:
             bank=(limits.bank_ms or 10_000) / 1000,
         )
         self._seats = [Seat(agent) for agent in request.agents]
+        self._thread: asyncio.Future[Any] | None = None
 
     async def run(self) -> Outcome:
         began, start = time.time(), time.monotonic()
@@ -83,16 +86,17 @@ class Match:
         try:
             await self._record(await self._in_thread(self._game.start))
             try:
-                async with asyncio.timeout(self.request.timeout_sec or None):
+                async with asyncio.timeout(self._seconds):
                     await self._play()
             except TimeoutError:
                 status = executor_pb2.TIMEOUT
         finally:
-            await self._close()
+            await self._finish()
         return self._outcome(status, began, time.monotonic() - start)
 
     async def _in_thread(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        self._thread = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        return await asyncio.shield(self._thread)
 
     async def _record(self, frame: dict[str, Any]) -> None:
         errors = [seat.errors for seat in self._seats]
@@ -102,12 +106,24 @@ class Match:
         async with self.changed:
             self.changed.notify_all()
 
+    async def _finish(self) -> None:
+        """Closes everything, also when the match is stopped while it does: the agents' next game must
+        not meet this one's last words."""
+        closing = asyncio.ensure_future(self._close())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
+
     async def _close(self) -> None:
         self.done = True
         async with self.changed:
             self.changed.notify_all()
         clients = [(seat.client, not seat.failed) for seat in self._seats if seat.client is not None]
         await asyncio.gather(*(client.close(polite) for client, polite in clients))
+        if self._thread is not None:
+            await asyncio.wait([self._thread])  # a cancelled match leaves its last step running
         await self._in_thread(self._game.close)
 
     # Playing
@@ -153,7 +169,8 @@ class Match:
     async def _move(self, number: int, turn: Turn) -> Any:
         """The seat's action; None when it has forfeited."""
         seat = self._seats[number]
-        assert seat.client is not None
+        if seat.client is None:
+            raise RuntimeError("asked for a move before the start")
         step = self._game.steps + 1
         request = agent_pb2.ActRequest(step=step, observation=turn.observation, reward=turn.reward)
         try:
@@ -175,9 +192,9 @@ class Match:
             seat.forfeit(failure, words)
             return None
         if seat.errors >= self.spec.max_errors:
-            seat.forfeit(failure, f"error {seat.errors} of {self.spec.max_errors} allowed, {words}")
+            seat.forfeit(failure, f"{seat.errors} errors, the last at {words}")
             return None
-        seat.message = f"error {seat.errors}, {words}"
+        seat.message = f"{seat.errors} errors, the last at {words}"
         return self.spec.default_action
 
     # Deciding
@@ -199,7 +216,5 @@ class Match:
             leaders = [number for number in standing if scores[number] > best - TIE]
             winner = leaders[0] if len(leaders) == 1 else None
             if status == executor_pb2.TIMEOUT:
-                message = f"the match's time of {self.request.timeout_sec} s was used up; decided on the scores"
-        return Outcome(
-            status, self._seats, scores, winner, self._game.steps, seconds, began, message, self.frames
-        )
+                message = f"the match's time of {self._seconds} s was used up; decided on the scores"
+        return Outcome(status, self._seats, scores, winner, self._game.steps, seconds, began, message, self.frames)

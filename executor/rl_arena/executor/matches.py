@@ -36,6 +36,11 @@ class Running:
     match: Match
     task: asyncio.Task[executor_pb2.MatchResponse]
     waiters: int = 0
+    stopping: bool = False
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.task.cancel()
 
 
 class Matches:
@@ -51,39 +56,44 @@ class Matches:
         return len(self._running)
 
     def find(self, match_id: str) -> Match | None:
-        """The running match of that id."""
-        for (running_id, _), running in self._running.items():
-            if running_id == match_id:
-                return running.match
-        return None
+        """The running match of that id, its latest attempt."""
+        attempts = {key[1]: running.match for key, running in self._running.items() if key[0] == match_id}
+        return attempts[max(attempts)] if attempts else None
 
     async def run(self, request: executor_pb2.MatchRequest, spec: Spec) -> executor_pb2.MatchResponse:
         """NoPlace, Superseded; cancelled: this waiter leaves."""
         key = (request.match_id, request.attempt)
-        running = self._running.get(key)
+        if key not in self._running and key not in self._finished:
+            stored = await asyncio.to_thread(self._store.load_result, *key)
+            if stored is not None:
+                return stored
+        while (running := self._running.get(key)) is not None and running.stopping:
+            await asyncio.wait([running.task])  # its agents are free only when it is over
         if running is None:
-            finished = self._finished.get(key) or await asyncio.to_thread(self._store.load_result, *key)
-            if finished is not None:
-                return finished
-            running = self._running.get(key) or self._start(key, request, spec)
+            if key in self._finished:
+                return self._finished[key]
+            running = self._start(key, request, spec)
         running.waiters += 1
         try:
             return await asyncio.shield(running.task)
         finally:
             running.waiters -= 1
-            if running.waiters == 0 and not running.task.done():
+            if running.waiters == 0 and not running.stopping and not running.task.done():
                 log.info("nobody waits for the match any more", match=key[0], attempt=key[1])
-                running.task.cancel()
+                running.stop()
 
     def _start(self, key: Key, request: executor_pb2.MatchRequest, spec: Spec) -> Running:
-        for other in [other for other in self._running if other[0] == key[0]]:
-            if other[1] > key[1]:
-                raise Superseded(f"attempt {other[1]} of this match is running")
-            self._running[other].task.cancel()  # one game at a time for these agents
-        if len(self._running) >= self._places:
+        earlier = [other for other in self._running if other[0] == key[0]]
+        for _, attempt in earlier:
+            if attempt > key[1]:
+                raise Superseded(f"attempt {attempt} of this match is running")
+        if len(self._running) - len(earlier) >= self._places:
             raise NoPlace(f"{self._places} matches are being played")
+        for other in earlier:
+            self._running[other].stop()
         match = Match(request, spec, self._pool)
-        running = Running(match, asyncio.create_task(self._play(key, match)))
+        before = [self._running[other].task for other in earlier]
+        running = Running(match, asyncio.create_task(self._play(key, match, before)))
         self._running[key] = running
         running.task.add_done_callback(lambda _: self._forget(key, running))
         metrics.active.set(len(self._running))
@@ -96,8 +106,10 @@ class Matches:
         if not running.task.cancelled():
             running.task.exception()  # seen, also when nobody waits any more
 
-    async def _play(self, key: Key, match: Match) -> executor_pb2.MatchResponse:
+    async def _play(self, key: Key, match: Match, before: list[asyncio.Task]) -> executor_pb2.MatchResponse:
         request, spec = match.request, match.spec
+        if before:
+            await asyncio.wait(before)  # one game at a time for these agents
         log.info("match starts", match=key[0], attempt=key[1], environment=spec.id, seed=request.seed)
         try:
             outcome = await match.run()
@@ -163,15 +175,16 @@ class Matches:
 
     async def drain(self, seconds: float) -> None:
         """Waits so long for the running matches, then stops them."""
-        tasks = [running.task for running in self._running.values()]
-        if not tasks:
+        running = list(self._running.values())
+        if not running:
             return
-        log.info("waiting for running matches", matches=len(tasks))
-        _, left = await asyncio.wait(tasks, timeout=seconds)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=5)
+        log.info("waiting for running matches", matches=len(running))
+        _, late = await asyncio.wait([each.task for each in running], timeout=seconds)
+        for each in running:
+            if each.task in late:
+                each.stop()
+        if late:
+            await asyncio.wait(late, timeout=5)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -19,9 +19,7 @@ forfeits = Counter(
     ("environment", "failure"),
     registry=registry,
 )
-refused = Counter(
-    "rl_arena_executor_refused_total", "Match requests turned away.", ("reason",), registry=registry
-)
+refused = Counter("rl_arena_executor_refused_total", "Match requests turned away.", ("reason",), registry=registry)
 steps = Counter("rl_arena_executor_steps_total", "Steps played.", ("environment",), registry=registry)
 duration = Histogram(
     "rl_arena_executor_match_seconds",

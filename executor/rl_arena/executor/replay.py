@@ -61,7 +61,9 @@ def game_hash(game: dict[str, Any], frames: list[dict[str, Any]]) -> str:
     return hashlib.sha256(canonical({"game": game, "frames": frames})).hexdigest()
 
 
-def _metadata(request: executor_pb2.MatchRequest, outcome: Outcome, game: dict[str, Any], digest: str) -> dict[str, Any]:
+def _metadata(
+    request: executor_pb2.MatchRequest, outcome: Outcome, game: dict[str, Any], digest: str
+) -> dict[str, Any]:
     when = datetime.datetime.fromtimestamp(outcome.began, datetime.UTC)
     return {
         **game,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,7 @@ TIMEOUT_MAX = 24 * 3600
 LIMIT_MAX_MS = 3_600_000
 TEXT_MAX = 1000
 WATCHERS_MAX = 64
+ENDPOINT = re.compile(r"[A-Za-z0-9.-]{1,253}:\d{1,5}|\[[0-9A-Fa-f:.]{2,45}\]:\d{1,5}")
 
 
 def refusal(request: executor_pb2.MatchRequest, specs: dict[str, Spec]) -> str:
@@ -43,7 +45,7 @@ def refusal(request: executor_pb2.MatchRequest, specs: dict[str, Spec]) -> str:
         if agent.agent_id in seen:
             return f"agents[{number}]: agent_id {agent.agent_id[:63]!r} is there twice"
         seen.add(agent.agent_id)
-        if not agent.failure and not agent.endpoint:
+        if not agent.failure and not ENDPOINT.fullmatch(agent.endpoint):
             return f"agents[{number}]: endpoint is needed, host:port of the agent's Pod"
     return ""
 
@@ -100,9 +102,7 @@ class ExecutorService(executor_pb2_grpc.ExecutorServicer):
         report = await asyncio.to_thread(validate.check_zip, request.code_zip)
         if request.environment and request.environment not in self._specs:
             report.error(f"environment {request.environment[:63]!r} is not one of {', '.join(sorted(self._specs))}")
-        return executor_pb2.ValidationResponse(
-            valid=not report.errors, errors=report.errors, warnings=report.warnings
-        )
+        return executor_pb2.ValidationResponse(valid=not report.errors, errors=report.errors, warnings=report.warnings)
 
     async def HealthCheck(
         self, request: executor_pb2.HealthCheckRequest, context: Any

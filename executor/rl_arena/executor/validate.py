@@ -124,8 +124,6 @@ def check_zip(data: bytes) -> Report:
                 source = _read_source(archive, report)
                 if source is not None:
                     check_source(source, report)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        report.error(f"the archive cannot be read: {str(error)[:200]}")
-    except Exception as error:  # noqa: BLE001 - zlib, lzma and bz2 have errors of their own
-        report.error(f"the archive cannot be unpacked: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 - zipfile and its decompressors raise many kinds
+        report.error(f"the archive cannot be read: {type(error).__name__}: {str(error)[:200]}")
     return report

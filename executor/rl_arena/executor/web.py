@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from rl_arena.executor import metrics
 from rl_arena.executor.store import Store
 
 # The page brings its own script and needs nothing else from anywhere.
-PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; sandbox allow-scripts"
+PAGE_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
 UNPACKED_MAX = 64 << 20
 
 
@@ -39,7 +40,7 @@ async def _replay(store: Store, request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     plain = name.endswith(".json")
     path = store.path(name + ".gz" if plain else name)
-    if path is None or name.endswith(".result") or not os.path.isfile(path):
+    if path is None or name.endswith(".result") or not await asyncio.to_thread(os.path.isfile, path):
         raise web.HTTPNotFound(text="there is no such replay\n")
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=31536000, immutable"}
     if name.endswith(".html"):
@@ -50,5 +51,9 @@ async def _replay(store: Store, request: web.Request) -> web.StreamResponse:
     headers |= {"Content-Type": "application/json", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.FileResponse(path, headers=headers | {"Content-Encoding": "gzip"})
+    return web.Response(body=await asyncio.to_thread(_unpack, path), headers=headers)
+
+
+def _unpack(path: str) -> bytes:
     with gzip.open(path, "rb") as file:  # a few hundred kilobytes, written by ourselves
-        return web.Response(body=file.read(UNPACKED_MAX), headers=headers)
+        return file.read(UNPACKED_MAX)

@@ -72,7 +72,8 @@ def _last_callable(module: types.ModuleType) -> Callable[..., Any] | None:
     values = [value for name, value in vars(module).items() if not name.startswith("__")]
     callables = [value for value in values if callable(value)]
     own = [value for value in callables if getattr(value, "__module__", None) == MODULE]
-    return (own or callables or [None])[-1]
+    found = own or callables
+    return found[-1] if found else None
 
 
 def _build(module: types.ModuleType, player_id: int) -> Any:

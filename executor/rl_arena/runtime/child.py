@@ -1,7 +1,7 @@
 """The child process: goes under the filter, loads the author's code, answers for it.
 
-Run as a file by `python -S -P`, with the descriptor of its socket, the limits, the folder of the
-author's code and the folder of this package as arguments. Nothing of the author's, installed
+Run as a file by `python -S -P`, with the descriptor of its socket, the limits on memory and files,
+the folder of the author's code and further folders of modules as arguments. Nothing of the author's, installed
 packages included, is imported before sandbox.enter().
 """
 
@@ -124,7 +124,7 @@ class Session:
 
 def main() -> None:
     descriptor, memory, file_size = (int(text) for text in sys.argv[1:4])
-    folder = sys.argv[4]
+    folder, libraries = sys.argv[4:6]
     sys.path.append(LIBRARY)
     from rl_arena.runtime import author, frames, sandbox  # noqa: F401 - loaded before the filter
 
@@ -141,7 +141,7 @@ def main() -> None:
     import site
 
     site.main()
-    sys.path.append(LIBRARY)
+    sys.path += [LIBRARY, *filter(None, libraries.split(":"))]
     from rl_arena.runtime import plain  # noqa: F401 - numpy, the slow part, before the clock runs
 
     session = Session(folder)

@@ -19,10 +19,11 @@ class ConfigError(Exception):
 @dataclass(frozen=True)
 class Config:
     port: int
-    folder: str          # the author's code
-    scratch: str         # the only writable folder
+    folder: str  # the author's code
+    libraries: str  # further folders of modules, as in a virtual environment; none in an image
+    scratch: str  # the only writable folder
     python: str
-    memory: int          # bytes for the author's process, 0: no limit
+    memory: int  # bytes for the author's process, 0: no limit
     threads: int
     file_size: int
 
@@ -58,6 +59,7 @@ def load() -> Config:
     return Config(
         port=_number("AGENT_PORT", 50051, 0, 65535),
         folder=os.environ.get("AGENT_DIR", "/agent"),
+        libraries=os.environ.get("RL_ARENA_LIB", ""),
         scratch=os.environ.get("AGENT_TMP", "/tmp"),  # noqa: S108 - a volume of the Pod's own
         python=sys.executable,
         memory=_number("AGENT_MEMORY", max(limit - reserve, MEMORY_FLOOR) if limit else 0, 0, 1 << 40),

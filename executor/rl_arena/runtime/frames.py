@@ -36,9 +36,7 @@ class FrameError(Exception):
 
 def pack(header: dict[str, Any], blob: bytes | bytearray = b"") -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode("utf-8", "replace")
-    return b"".join(
-        (LENGTH.pack(LENGTH.size + len(text) + len(blob)), LENGTH.pack(len(text)), text, blob)
-    )
+    return b"".join((LENGTH.pack(LENGTH.size + len(text) + len(blob)), LENGTH.pack(len(text)), text, blob))
 
 
 def unpack(payload: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -234,10 +234,7 @@ class _Program(ctypes.Structure):
 
 def _prctl(option: int, *arguments: int | ctypes.c_void_p) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    words = [
-        value if isinstance(value, ctypes.c_void_p) else ctypes.c_ulong(value)
-        for value in arguments
-    ]
+    words = [value if isinstance(value, ctypes.c_void_p) else ctypes.c_ulong(value) for value in arguments]
     while len(words) < 4:
         words.append(ctypes.c_ulong(0))
     if libc.prctl(ctypes.c_int(option), *words) != 0:

@@ -45,13 +45,15 @@ def space_to_plain(space: agent_pb2.Space) -> Any:
         return {"type": "Discrete", "n": space.discrete.n, "start": space.discrete.start}
     if kind == "box":
         box = space.box
-        return {"type": "Box", "dtype": box.dtype, "shape": list(box.shape), "low": box.low, "high": box.high}  # fmt: skip
+        bounds = {"low": box.low, "high": box.high}
+        return {"type": "Box", "dtype": box.dtype, "shape": list(box.shape), **bounds}
     if kind == "multi_discrete":
         return {"type": "MultiDiscrete", "nvec": list(space.multi_discrete.nvec)}
     if kind == "multi_binary":
         return {"type": "MultiBinary", "shape": list(space.multi_binary.shape)}
     if kind == "dict":
-        return {"type": "Dict", "spaces": {k: space_to_plain(v) for k, v in sorted(space.dict.spaces.items())}}  # fmt: skip
+        parts = {key: space_to_plain(part) for key, part in sorted(space.dict.spaces.items())}
+        return {"type": "Dict", "spaces": parts}
     return None
 
 

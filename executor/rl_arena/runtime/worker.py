@@ -72,6 +72,12 @@ def _exit_words(code: int) -> str:
     return words
 
 
+def _status(pid: int) -> dict[str, str]:
+    """What the kernel says about the process; a read from memory, not from a disk."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+        return dict(line.split(":", 1) for line in file if ":" in line)
+
+
 class Worker:
     def __init__(self, config: Config):
         self._config = config
@@ -83,7 +89,7 @@ class Worker:
         self._busy = asyncio.Lock()
         reader, writer = os.pipe()
         child = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child.py")
-        arguments = [theirs.fileno(), config.memory, config.file_size, config.folder]
+        arguments = [theirs.fileno(), config.memory, config.file_size, config.folder, config.libraries]
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 [config.python, "-S", "-P", child, *map(str, arguments)],
@@ -185,11 +191,9 @@ class Worker:
 
     async def _watch_process(self) -> None:
         """Ends the process when it takes what the container cannot spare."""
-        path = f"/proc/{self._process.pid}/status"
         while self._process.poll() is None:
             try:
-                with open(path, encoding="ascii", errors="replace") as file:
-                    fields = dict(line.split(":", 1) for line in file if ":" in line)
+                fields = _status(self._process.pid)
             except OSError:
                 return
             threads = int(fields.get("Threads", "0"))

@@ -9,7 +9,7 @@ reward for who scores. The game ends at 11 points or after 1000 steps.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -29,7 +29,7 @@ Observations = dict[str, np.ndarray]
 
 
 class PongEnv(ParallelEnv[str, np.ndarray, int]):
-    metadata = {"name": "pong_v1", "render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"name": "pong_v1", "render_modes": []}
 
     def __init__(self, points: int = POINTS, steps: int = STEPS) -> None:
         self.possible_agents = ["player_0", "player_1"]
@@ -93,7 +93,7 @@ class PongEnv(ParallelEnv[str, np.ndarray, int]):
             moved = self.paddles[side] + (int(actions[agent]) - 1) * PADDLE_STEP
             self.paddles[side] = min(max(moved, half), 1 - half)
         scorer = self._move_ball()
-        rewards = {agent: 0.0 for agent in self.agents}
+        rewards = dict.fromkeys(self.agents, 0.0)
         if scorer is not None:
             self.score[scorer] += 1
             rewards[self.possible_agents[scorer]] = 1.0
