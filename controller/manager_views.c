@@ -45,6 +45,8 @@ void manager_keep_log(struct manager *m, const char *pod, const char *pod_uid, c
   struct kept_log *l = mem_alloc(sizeof(*l));
   *l = (struct kept_log){.pod_uid = mem_strdup(pod_uid), .container = mem_strdup(container), .text = mem_strdup(text)};
   map_put(m->logs, p->submission, l);
+  // No watch tells of a log: the decision that asked for it is taken again with it.
+  manager_enqueue(m, RECONCILE_SUBMISSION, p->submission);
 }
 
 // ---- Agent -------------------------------------------------------------------------------------
