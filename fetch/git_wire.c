@@ -123,8 +123,8 @@ static bool read_abilities(struct git_offer *o, const char *words, struct fault 
 }
 
 static bool read_ref(struct git_offer *o, char *line, size_t length, struct fault *f) {
-  bool first = o->stage == 1;
-  o->stage = 2;
+  bool first = o->stage == 2;
+  o->stage = 3;
   size_t visible = strlen(line);
   if (first && (visible == length || !read_abilities(o, line + visible + 1, f))) return no_git(f);
   if (visible > 0 && line[visible - 1] == '\n') line[--visible] = '\0';
@@ -158,11 +158,13 @@ bool git_offer_packet(void *offer, bool flush, char *bytes, size_t length, struc
       o->stage = 1;
       return true;
     case 1:
-      if (flush) return true;  // between the service line and the list
-      return read_ref(o, bytes, length, f);
+      if (!flush) return no_git(f);
+      o->stage = 2;
+      return true;
     case 2:
+    case 3:
       if (!flush) return read_ref(o, bytes, length, f);
-      o->stage = 3;
+      o->stage = 4;  // without any line: an empty repository
       return true;
     default:
       return no_git(f);
@@ -171,7 +173,7 @@ bool git_offer_packet(void *offer, bool flush, char *bytes, size_t length, struc
 
 bool git_offer_decide(const struct git_offer *o, struct git_want *ret, struct fault *f) {
   char quoted[FAULT_QUOTE_SIZE];
-  if (o->stage != 3)
+  if (o->stage != 4)
     return fault_retry(f, "Incomplete", "The git server ended its answer early. It will be tried again.");
   *ret = (struct git_want){0};
   const char *target = *o->commit ? o->commit : *o->full ? o->full : *o->branch ? o->branch : o->tag;

@@ -47,10 +47,11 @@ static struct archive *open_archive(int fd, enum unpack_format format, struct fa
     archive_read_free(a);
     return NULL;
   }
-  // Where the bidders of libarchive let a plain tar through, the format was not what was said.
-  if (format == UNPACK_TAR_GZ && archive_filter_code(a, 0) != ARCHIVE_FILTER_GZIP) {
+  // libarchive reads a plain tar and one compressed twice as gladly: neither is what was said. The last filter is
+  // "none".
+  if (format == UNPACK_TAR_GZ && (archive_filter_count(a) != 2 || archive_filter_code(a, 0) != ARCHIVE_FILTER_GZIP)) {
     fault_refuse(f, "BadArchive",
-                 "The archive is not compressed by gzip. Pack it as tar.gz, or as a zip with format: zip.");
+                 "The archive is not compressed by gzip, once. Pack it as tar.gz, or as a zip with format: zip.");
     archive_read_free(a);
     return NULL;
   }
