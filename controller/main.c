@@ -69,8 +69,11 @@ static void close_handles(struct program *p) {
   uv_close((uv_handle_t *)&p->interrupt, NULL);
 }
 
+// Not from here: the client still stands on the answer that brought us.
 static void released(void *context) {
-  close_handles(context);
+  struct program *p = context;
+  p->leading = false;
+  timer_set(p->drain, 0);
 }
 
 static void drain(void *context) {

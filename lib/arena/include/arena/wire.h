@@ -6,7 +6,7 @@
 
 #include "arena/resources.h"
 
-#define EXECUTOR_RUN_MATCH "executor.Executor/RunMatch"
+#define EXECUTOR_RUN_MATCH "/executor.Executor/RunMatch"
 
 struct wire_agent {
   const char *id, *name, *image, *version, *endpoint;
