@@ -17,8 +17,9 @@ void *mem_alloc(size_t size) {
 }
 
 void *mem_grow(void *old, size_t count, size_t size) {
-  if (count == 0 || size == 0) count = size = 1;
-  return mem_must(reallocarray(old, count, size));
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) mem_must(NULL);
+  return mem_must(realloc(old, bytes ? bytes : 1));
 }
 
 char *mem_strdup(const char *text) {

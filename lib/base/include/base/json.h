@@ -15,7 +15,8 @@
 
 typedef struct json_object json;
 
-// Parses a whole document (depth <= 64, no trailing bytes but white space). NULL and `e` on failure.
+// Parses a whole document (depth <= 64, no trailing bytes but white space). NULL and `e` on failure. json-c's
+// leniency stays: keys in single quotes, raw control characters in strings, NaN, Infinity, "1.".
 // The caller puts the reference (json_object_put).
 json *json_parse(const char *text, size_t length, struct error *e);
 void json_put(json **j);
