@@ -9,6 +9,7 @@ import numpy as np
 from rl_arena.runtime.frames import ACTION_MAX, DEPTH_MAX, DTYPES
 
 NODES_MAX = 10_000
+INT64 = 1 << 63
 
 
 class BadAction(Exception):
@@ -42,12 +43,12 @@ class _Encoder:
         if depth > DEPTH_MAX or self._nodes > NODES_MAX:
             raise BadAction("the action is nested too deep or has too many parts")
         kind = type(value)
-        if value is None or kind in (bool, int, float):
+        if value is None or kind in (bool, float):
             return value
         if issubclass(kind, (str, bytes)):
             return self._sized(value)
         if issubclass(kind, int):
-            return int.__index__(value)  # the number itself, whatever the subclass pretends
+            return self._integer(int.__index__(value))  # the number itself, whatever the subclass pretends
         if issubclass(kind, float) and kind is not np.float64:
             return float.__float__(value)
         if issubclass(kind, (np.ndarray, np.generic)):
@@ -59,6 +60,12 @@ class _Encoder:
         if hasattr(value, "__array__"):
             return self._tensor(np.asarray(value))
         raise BadAction(f"the action is a {kind.__name__}, which is no plain value")
+
+    @staticmethod
+    def _integer(value: int) -> int:
+        if not -INT64 <= value < INT64:
+            raise BadAction("the action is an integer of more than 64 bits")
+        return value
 
     def _key(self, key: Any) -> str:
         if type(key) is not str:
