@@ -95,7 +95,7 @@ void executor_run(struct executor *x, const char *match, const char *uid, int32_
   c->started = clock_now();
   map_put(x->calls, uid, c);  // frees, and so cancels, the call of an earlier attempt
   x->running++;
-  c->grpc = grpc_start(x->http, x->url, "/" EXECUTOR_RUN_MATCH, bytes, length, deadline, RESPONSE_MAX, call_ended, c);
+  c->grpc = grpc_start(x->http, x->url, EXECUTOR_RUN_MATCH, bytes, length, deadline, RESPONSE_MAX, call_ended, c);
 }
 
 void executor_forget(struct executor *x, const char *uid) {
