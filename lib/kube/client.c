@@ -22,6 +22,7 @@ struct kube_call {
   struct kube_client *client;
   struct kube_call *previous, *next;
   struct http_request *request;
+  bool finished;
   bool retried;  // after a 401, with a token read anew
 
   char *method, *url, *content_type, *body;
@@ -45,9 +46,12 @@ struct kube_client *kube_client_new(struct http *http, struct kube_config *take_
   return c;
 }
 
-static void call_free(struct kube_call *call) {
+static void unlink_call(struct kube_call *call) {
   *(call->previous != NULL ? &call->previous->next : &call->client->calls) = call->next;
   if (call->next != NULL) call->next->previous = call->previous;
+}
+
+static void call_free(struct kube_call *call) {
   free(call->method);
   free(call->url);
   free(call->content_type);
@@ -64,8 +68,9 @@ void kube_client_free(struct kube_client *c) {
 }
 
 void kube_call_cancel(struct kube_call *call) {
-  if (call == NULL) return;
+  if (call == NULL || call->finished) return;  // finished: from inside its own `done`
   http_cancel(call->request);
+  unlink_call(call);
   call_free(call);
 }
 
@@ -80,6 +85,8 @@ static void count(const struct kube_call *call, int status) {
 static void send_request(struct kube_call *call);
 
 static void finish(struct kube_call *call, const struct kube_answer *answer, const struct error *e) {
+  unlink_call(call);  // `done` may free the client
+  call->finished = true;
   call->done(call->context, answer, e);
   call_free(call);
 }
@@ -131,8 +138,8 @@ static void send_request(struct kube_call *call) {
   const char *token = token_get(&config->token, clock_monotonic());
   cleanup_free char *authorization = token != NULL ? mem_printf("Authorization: Bearer %s", token) : NULL;
   cleanup_free char *content_type = mem_printf("Content-Type: %s", call->content_type);
-  const char *headers[5] = {"Accept: application/json", "User-Agent: rl-arena"};
-  size_t n = 2;
+  const char *headers[4] = {"Accept: application/json"};
+  size_t n = 1;
   if (call->body != NULL) headers[n++] = content_type;
   if (authorization != NULL) headers[n++] = authorization;
 

@@ -63,7 +63,7 @@ static enum error_code refuse(struct yaml_tree *from, const char *key, const cha
 
 static enum error_code take_cluster(struct kube_config *c, struct yaml_tree *cluster, const char *directory,
                                     struct error *e) {
-  if (refuse(cluster, "proxy-url", "reach the API server directly, or set HTTPS_PROXY", e) != ERR_NONE ||
+  if (refuse(cluster, "proxy-url", "the API server has to be reached directly", e) != ERR_NONE ||
       refuse(cluster, "tls-server-name", "use a server address that its certificate names", e) != ERR_NONE)
     return ERR_INVALID;
   const char *server = yaml_tree_text(cluster, "server");
