@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def _generate() -> None:
     sources = [ROOT.parent / "proto" / f"{name}.proto" for name in ("agent", "executor")]
     made = [ROOT / "rl_arena/proto" / f"{name}_pb2_grpc.py" for name in ("agent", "executor")]
-    if any(not out.exists() or out.stat().st_mtime < src.stat().st_mtime for src, out in zip(sources, made, strict=True)):
+    if any(
+        not out.exists() or out.stat().st_mtime < src.stat().st_mtime for src, out in zip(sources, made, strict=True)
+    ):
         subprocess.run(["sh", str(ROOT / "gen.sh")], check=True, env={**os.environ, "PYTHON": sys.executable})
 
 

@@ -266,3 +266,29 @@ def test_nobody_listens(specs, tmp_path):
     response = asyncio.run(match())
     assert response.agent_results[0].failure == LOST
     assert "could not be reached" in response.agent_results[0].error_message
+
+
+def test_pouring_agent_does_not_fill_memory(specs, tmp_path):
+    """It sends without being asked while the other side thinks: what is not read is not taken."""
+    sent = 0
+
+    async def pour(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        nonlocal sent
+        async for request in requests:
+            yield move(request)
+            while True:
+                sent += 1
+                yield b"\0" * 60_000
+
+    async def slow(request: bytes, context: Any) -> bytes:
+        await asyncio.sleep(2)
+        return move(request)
+
+    async def match() -> pb.MatchResponse:
+        async with served(Reset=good_reset, Act=slow) as thinker, served(Reset=good_reset, Play=pour) as hostile:
+            async with arena(specs, tmp_path) as executor:
+                return await executor.play("tic-tac-toe", [hostile, thinker])
+
+    response = asyncio.run(match())
+    assert response.agent_results[0].failure in (PROTOCOL, ILLEGAL), response
+    assert sent * 60_000 < 16 << 20
