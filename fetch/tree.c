@@ -24,6 +24,8 @@ struct tree {
   int64_t bytes;
   int file;  // the file being written, or -1
   int64_t offset;
+  int folder;  // the current folder, or -1: most files come folder by folder
+  char folder_path[PATH_MAX_BYTES + 1];
   bool link_to_root;
   size_t folders_named;
 };
@@ -34,12 +36,14 @@ struct tree *tree_new(int folder, const struct limits *limits) {
   t->limits = *limits;
   t->entries = map_new(free);
   t->file = -1;
+  t->folder = -1;
   return t;
 }
 
 void tree_free(struct tree *t) {
   if (!t) return;
   if (t->file >= 0) close(t->file);
+  if (t->folder >= 0) close(t->folder);
   map_free(t->entries);
   free(t);
 }
@@ -86,43 +90,36 @@ static bool note(struct tree *t, const char *path, bool folder, bool *ret_known,
   return true;
 }
 
-// Steps from *folder into `name`, making it when it is new. The descriptor before is closed.
-static bool enter(int *folder, const char *name, bool make, struct fault *f) {
-  if (make && mkdirat(*folder, name, 0755) != 0) return files_fault(f, "make a folder");
-  int next = openat(*folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+// Steps from the current folder into `name`, making it when it is new.
+static bool enter(struct tree *t, const char *name, bool make, struct fault *f) {
+  if (make && mkdirat(t->folder, name, 0755) != 0) return files_fault(f, "make a folder");
+  int next = openat(t->folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (next < 0) return files_fault(f, "open a folder");
-  close(*folder);
-  *folder = next;
+  close(t->folder);
+  t->folder = next;
   return true;
 }
 
-// Opens the first `length` bytes of `path` as a folder, noting and making what is missing. -1 on failure.
-static int open_folder(struct tree *t, const char *path, size_t length, struct fault *f) {
-  int folder = fcntl(t->root, F_DUPFD_CLOEXEC, 0);
-  if (folder < 0) {
-    files_fault(f, "open a folder");
-    return -1;
-  }
-  char prefix[PATH_MAX_BYTES + 1];
-  for (size_t start = 0; start < length;) {
+// Makes the first `length` bytes of `path` the current folder, noting and making what is missing.
+static bool go_to(struct tree *t, const char *path, size_t length, struct fault *f) {
+  if (t->folder >= 0 && strlen(t->folder_path) == length && memcmp(t->folder_path, path, length) == 0) return true;
+  if (t->folder >= 0) close(t->folder);
+  t->folder = fcntl(t->root, F_DUPFD_CLOEXEC, 0);
+  bool ok = t->folder >= 0 || files_fault(f, "open a folder");
+  t->folder_path[0] = '\0';
+  for (size_t start = 0; ok && start < length;) {
     size_t end = start + strcspn(path + start, "/");
-    memcpy(prefix, path, end);
-    prefix[end] = '\0';
+    memcpy(t->folder_path, path, end);
+    t->folder_path[end] = '\0';
     bool known;
-    if (!note(t, prefix, true, &known, f) || !enter(&folder, prefix + start, !known, f)) {
-      close(folder);
-      return -1;
-    }
+    ok = note(t, t->folder_path, true, &known, f) && enter(t, t->folder_path + start, !known, f);
     start = end + 1;
   }
-  return folder;
-}
-
-// Opens the parent of a normalized path; `ret_name` is its last part.
-static int open_parent(struct tree *t, const char *path, const char **ret_name, struct fault *f) {
-  const char *slash = strrchr(path, '/');
-  *ret_name = slash ? slash + 1 : path;
-  return open_folder(t, path, slash ? (size_t)(slash - path) : 0, f);
+  if (!ok && t->folder >= 0) {
+    close(t->folder);
+    t->folder = -1;
+  }
+  return ok;
 }
 
 bool tree_folder(struct tree *t, const char *name, struct fault *f) {
@@ -130,48 +127,37 @@ bool tree_folder(struct tree *t, const char *name, struct fault *f) {
   if (!path_normalize(name, path, f)) return false;
   // The same folder may be named again, but not for ever.
   if (t->folders_named++ >= t->limits.max_files) return too_many(t, f);
-  int cleanup_fd folder = open_folder(t, path, strlen(path), f);
-  return folder >= 0;
+  return go_to(t, path, strlen(path), f);
 }
 
-// A file's or link's place: its parent opened, itself noted as new.
-static int open_place(struct tree *t, const char *name, char path[PATH_MAX_BYTES + 1], const char **ret_last,
-                      struct fault *f) {
-  if (!path_normalize(name, path, f)) return -1;
-  if (!*path) {
-    fault_refuse(f, "UnsafePath", "The source has a file without a name. Pack it again.");
-    return -1;
-  }
-  int parent = open_parent(t, path, ret_last, f);
+// Goes to a new file's or link's folder and notes its name; `ret_last` is its last part.
+static bool go_to_place(struct tree *t, const char *name, char path[PATH_MAX_BYTES + 1], const char **ret_last,
+                        struct fault *f) {
+  if (!path_normalize(name, path, f)) return false;
+  if (!*path) return fault_refuse(f, "UnsafePath", "The source has a file without a name. Pack it again.");
+  const char *slash = strrchr(path, '/');
+  *ret_last = slash ? slash + 1 : path;
   bool known;
-  if (parent >= 0 && !note(t, path, false, &known, f)) {
-    close(parent);
-    return -1;
-  }
-  return parent;
+  return go_to(t, path, slash ? (size_t)(slash - path) : 0, f) && note(t, path, false, &known, f);
 }
 
 bool tree_link(struct tree *t, const char *name, const char *target, struct fault *f) {
   char path[PATH_MAX_BYTES + 1];
   const char *last;
-  int cleanup_fd parent = open_place(t, name, path, &last, f);
-  if (parent < 0) return false;
+  if (!go_to_place(t, name, path, &last, f)) return false;
   size_t climb;
   if (!path_link_inside(path, target, &climb, f)) return false;
   if (climb + 1 >= path_depth(path)) t->link_to_root = true;
-  return symlinkat(target, parent, last) == 0 || files_fault(f, "make a link");
+  return symlinkat(target, t->folder, last) == 0 || files_fault(f, "make a link");
 }
 
 bool tree_file(struct tree *t, const char *name, bool executable, struct fault *f) {
   char path[PATH_MAX_BYTES + 1];
   const char *last;
-  int cleanup_fd parent = open_place(t, name, path, &last, f);
-  if (parent < 0) return false;
-  t->file = openat(parent, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (!go_to_place(t, name, path, &last, f)) return false;
+  t->file = openat(t->folder, last, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
   t->offset = 0;
-  if (t->file < 0) return files_fault(f, "make a file");
-  // Not left to the umask.
-  return fchmod(t->file, executable ? 0755 : 0644) == 0 || files_fault(f, "make a file");
+  return t->file >= 0 || files_fault(f, "make a file");
 }
 
 static bool count_bytes(struct tree *t, int64_t length, struct fault *f) {

@@ -1,8 +1,9 @@
 // The only door through which a source's files reach the disk: checks every name, counts files and bytes against the
 // limits, and creates everything below one folder without ever following a link, whatever was written before.
 //
-// Files get mode 0644 or 0755; owners, times, setuid bits and extended attributes are not taken over.
-// Refused: a name twice, names that differ only in case (they would be one file elsewhere), a file where a folder is.
+// Files get mode 0644 or 0755 (with the program's umask of 022); owners, times, setuid bits and extended attributes are
+// not taken over. Refused: a name twice, names that differ only in case (they would be one file elsewhere), a file
+// where a folder is.
 #pragma once
 
 #include <stdbool.h>

@@ -247,7 +247,7 @@ def test_a_tree_that_multiplies(fetch: Fetch, repository: Repository, url: str) 
         listing = "".join(f"040000 tree {tree}\td{i}\n" for i in range(10))
         tree = repository.git("mktree", stdin=listing.encode())
     repository.git("update-ref", "refs/heads/bomb", repository.git("commit-tree", tree, "-m", "bomb"))
-    fetch.git(url, "bomb").assert_refused("TooManyFiles")
+    fetch.git(url, "bomb", "--max-files", "2000").assert_refused("TooManyFiles")
 
 
 def test_a_deep_tree(fetch: Fetch, repository: Repository, url: str) -> None:
