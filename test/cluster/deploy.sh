@@ -20,7 +20,6 @@ arena_deploy() {
             run_logged "restart-$name" kubectl_admin -n rl-arena-system rollout restart "deployment/$name" ||
                 die "could not restart the $name"
             ;;
-        coredns) run_logged restart-coredns kubectl_admin -n kube-system rollout restart deployment/coredns ;;
         esac
     done
     for name in executor controller; do

@@ -3,7 +3,7 @@
 # inputs changed, pushed to the cluster's registry as NAME:dev.
 
 # shellcheck disable=SC2034 # for deploy.sh
-IMAGES=(coredns kaniko agent-runtime trivy fetch controller executor)
+IMAGES=(kaniko agent-runtime trivy fetch controller executor)
 IMAGE_BASE=localhost/rl-arena/base
 
 # The inputs of an image, as one hash. It does not depend on the tree's path.
@@ -153,7 +153,7 @@ image_wheels() {
 }
 
 # The C programs, as released: optimized, without tests.
-PROGRAM_BUILD=$ARENA_CACHE/build/release-$(printf '%s' "$ARENA_ROOT" | sha256sum | cut -c1-8)
+PROGRAM_BUILD=$ARENA_ROOT/build/release
 program_build() {
     progress "compiling $1"
     if [ ! -e "$PROGRAM_BUILD/build.ninja" ]; then

@@ -2,13 +2,15 @@
 # What every part of ./arena shares: paths, progress lines, errors and locks.
 # shellcheck disable=SC2034 # used by the other files that ./arena reads
 
-ARENA_STATE=${ARENA_STATE:-/var/lib/rl-arena}
+# A second cluster can run beside the first under another name.
+ARENA_NAME=${ARENA_NAME:-rl-arena}
+ARENA_STATE=${ARENA_STATE:-/var/lib/$ARENA_NAME}
 ARENA_CACHE=${ARENA_CACHE:-/var/cache/rl-arena}
 ARENA_LOG=$ARENA_STATE/log
 ARENA_RUN=$ARENA_STATE/run
 ARENA_PKI=$ARENA_STATE/pki
-ARENA_NETNS=rl-arena
-ARENA_EPHEMERAL=/run/rl-arena
+ARENA_NETNS=$ARENA_NAME
+ARENA_EPHEMERAL=/run/$ARENA_NAME
 CLUSTER_DIR=$ARENA_ROOT/test/cluster
 
 NODE_ADDRESS=10.77.0.1

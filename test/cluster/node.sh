@@ -5,7 +5,7 @@ CONTAINERD_RUN=$ARENA_EPHEMERAL/containerd
 CONTAINERD_SOCKET=$CONTAINERD_RUN/containerd.sock
 NODE_CONFIG=$ARENA_STATE/config
 PAUSE_IMAGE=rl-arena.local/pause:1
-NODE_CGROUP=rl-arena
+NODE_CGROUP=$ARENA_NAME
 
 node_configure() {
     mkdir -p "$NODE_CONFIG/cni" "$NODE_CONFIG/certs.d/$REGISTRY" "$CONTAINERD_RUN"

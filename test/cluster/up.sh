@@ -26,11 +26,14 @@ cluster_up() {
         service_check etcd kube-apiserver
         die "the API server does not get ready; its log is $ARENA_LOG/kube-apiserver.log"
     }
+    images_up coredns
     addons_apply
     wait_for 120 "the node is Ready" node_ready || {
         service_check containerd kubelet
         die "the node does not get Ready; its log is $ARENA_LOG/kubelet.log"
     }
+    run_logged rollout-coredns kubectl_admin -n kube-system rollout status deployment/coredns --timeout=120s ||
+        die "the name server does not get ready; see: ./arena kubectl -n kube-system describe pods"
     service_check etcd kube-apiserver kube-controller-manager kube-scheduler containerd kubelet kube-proxy registry fileserver
     progress "the cluster is up ($(($(date +%s) - started)) s)"
 }

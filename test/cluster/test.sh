@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# ./arena test [SUITE...]: builds, checks, and runs the tests. Every stage is
+# counted; one that can not run counts as failed.
+
+TEST_SUITES=(lint unit property integration e2e)
+TEST_RESULTS=$ARENA_ROOT/build/results
+
+arena_test() {
+    local suite wanted=("$@")
+    [ ${#wanted[@]} -gt 0 ] || wanted=("${TEST_SUITES[@]}")
+    for suite in "${wanted[@]}"; do
+        [[ " ${TEST_SUITES[*]} " == *" $suite "* ]] || die "no such suite: $suite (there are: ${TEST_SUITES[*]})"
+    done
+    rm -rf "$TEST_RESULTS"
+    mkdir -p "$TEST_RESULTS"
+    packages_install cluster build test
+    TEST_PYTHON=$(test_python) || exit 1
+    # The folder of a continuous integration run does not outlive it.
+    [ "${CI:-}" != true ] || trap 'cluster_down || true' EXIT
+    for suite in "${wanted[@]}"; do
+        progress "suite $suite"
+        "suite_$suite"
+    done
+    "$TEST_PYTHON" "$CLUSTER_DIR/count.py" "$TEST_RESULTS"
+}
+
+# One environment with what the tests and the executor need.
+test_python() {
+    local files=() folder
+    mapfile -t files < <(find "$ARENA_ROOT/test" "$ARENA_ROOT/executor" -name 'requirements*.txt' | sort)
+    folder=$(python_venv test "${files[@]}") || exit 1
+    printf '%s/bin/python' "$folder"
+}
+
+# stage NAME COMMAND...: shows the output while it runs and keeps it; goes on
+# when it fails, since the other stages have something to tell too.
+stage() {
+    local name=$1 started outcome=passed
+    shift
+    started=$(date +%s)
+    progress "stage $name"
+    mkdir -p "$ARENA_LOG"
+    if ! "$@" </dev/null 2>&1 | tee "$ARENA_LOG/test-$name.log"; then
+        outcome=failed
+    fi
+    echo "$name $outcome" >>"$TEST_RESULTS/stages"
+    progress "stage $name $outcome in $(($(date +%s) - started)) s"
+}
+
+# For a tool that is only worth reading when it complains.
+quiet_stage() {
+    stage "$1" quietly "${@:2}"
+}
+
+quietly() {
+    local output
+    output=$("$@" 2>&1) && return
+    printf '%s\n' "$output"
+    return 1
+}
+
+suite_lint() {
+    local shell_files=() python_files=() c_files=() all_files=()
+    mapfile -t all_files < <(test_files)
+    mapfile -t shell_files < <(test_files '*.sh' arena .ci/run)
+    mapfile -t python_files < <(test_files '*.py')
+    mapfile -t c_files < <(test_files '*.c' '*.h')
+    cd "$ARENA_ROOT" || exit 1
+    quiet_stage shellcheck shellcheck "${shell_files[@]}"
+    quiet_stage ruff "$TEST_PYTHON" -m ruff check "${python_files[@]}"
+    quiet_stage codespell codespell --ignore-words="$ARENA_ROOT/test/lint/words.txt" \
+        --skip='*.sum,*.mod,*.npy' "${all_files[@]}"
+    quiet_stage clang-format clang-format --dry-run -Werror "${c_files[@]}"
+    quiet_stage cppcheck cppcheck --quiet --inline-suppr --error-exitcode=1 --enable=warning,performance \
+        --suppressions-list="$ARENA_ROOT/test/lint/cppcheck.txt" -j 2 -D_GNU_SOURCE \
+        -Ilib/base/include -Ilib/io/include -Ilib/kube/include -Ilib/arena/include lib controller fetch
+    quiet_stage gofmt test_gofmt
+    test_build clang clang && quiet_stage clang-tidy test_clang_tidy
+}
+
+# Files of the tree as git sees them: known, or new and not ignored.
+test_files() {
+    git -C "$ARENA_ROOT" ls-files --cached --others --exclude-standard -- "$@" |
+        while read -r file; do
+            [ ! -f "$ARENA_ROOT/$file" ] || printf '%s\n' "$file"
+        done | sort -u
+}
+
+test_gofmt() {
+    local go unformatted
+    go=$(go_command) || return 1
+    unformatted=$("$(dirname "$(readlink -f "$go")")/gofmt" -l "$CLUSTER_DIR/go")
+    [ -z "$unformatted" ] || {
+        echo "not formatted: $unformatted"
+        return 1
+    }
+}
+
+test_clang_tidy() {
+    local files
+    mapfile -t files < <(test_files 'lib/*.c' 'controller/*.c' 'fetch/*.c')
+    printf '%s\n' "${files[@]}" | xargs -P 2 -n 8 clang-tidy --quiet -p "$ARENA_ROOT/build/clang"
+}
+
+# test_build NAME COMPILER [MESON OPTIONS]: one build folder for each kind.
+test_build() {
+    local name=$1 compiler=$2 folder=$ARENA_ROOT/build/$1
+    shift 2
+    # Several suites need the same build; it counts once.
+    if grep -q "^build-$name " "$TEST_RESULTS/stages" 2>/dev/null; then
+        grep -qx "build-$name passed" "$TEST_RESULTS/stages"
+        return
+    fi
+    stage "build-$name" test_compile "$folder" "$compiler" "$@"
+    tail -n 1 "$TEST_RESULTS/stages" | grep -q passed
+}
+
+test_compile() {
+    local folder=$1 compiler=$2
+    shift 2
+    if [ ! -e "$folder/build.ninja" ]; then
+        rm -rf "$folder"
+        quietly env CC="$compiler" meson setup "$folder" "$ARENA_ROOT" -Dwerror=true "$@" || return 1
+    fi
+    quietly nice ninja -C "$folder"
+}
+
+# meson_tests BUILD SUITE: runs one suite of a build; every single case counts.
+meson_tests() {
+    local build=$1 suite=$2
+    stage "$suite-$build" meson_test_run "$build" "$suite"
+}
+
+meson_test_run() {
+    local folder=$ARENA_ROOT/build/$1 suite=$2 code=0
+    ARENA_PYTHON=$TEST_PYTHON ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+        meson test -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 || code=$?
+    mv "$folder/meson-logs/testlog.junit.xml" "$TEST_RESULTS/$suite-$1.xml" || code=1
+    return "$code"
+}
+
+python_tests() {
+    local name=$1 folder=$2
+    shift 2
+    # Several processes write here when a test starts ./arena itself.
+    stage "$name" env -C "$folder" ARENA_PYTHON="$TEST_PYTHON" "$TEST_PYTHON" -m pytest -v --tb=short \
+        --color=no --junit-xml="$TEST_RESULTS/$name.xml" -o junit_family=xunit2 "$@"
+}
+
+suite_unit() {
+    test_build gcc gcc && meson_tests gcc unit
+    test_build clang clang && meson_tests clang unit
+    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize unit
+    quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
+    python_tests executor "$ARENA_ROOT/executor" tests
+}
+
+suite_property() {
+    test_build gcc gcc && meson_tests gcc property
+    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize property
+}
+
+suite_integration() {
+    test_build gcc gcc && meson_tests gcc integration
+    stage cluster "$ARENA_ROOT/arena" up --cluster-only
+    python_tests integration-cluster "$ARENA_ROOT" test/integration
+}
+
+suite_e2e() {
+    stage deploy "$ARENA_ROOT/arena" up
+    python_tests e2e "$ARENA_ROOT" test/e2e
+}
