@@ -28,10 +28,10 @@ from rl_arena.proto import executor_pb2, executor_pb2_grpc
 PACKAGE = Path(__file__).resolve().parents[1] / "rl_arena"
 MIB = 1 << 20
 AGENT_UID = "10001"
-RESTRICT = (
-    ["setpriv", "--reuid", AGENT_UID, "--regid", AGENT_UID, "--clear-groups", "--no-new-privs"]
-    + ["--bounding-set=-all", "--inh-caps=-all"]
-)  # fmt: skip
+RESTRICT = [
+    *("setpriv", "--reuid", AGENT_UID, "--regid", AGENT_UID, "--clear-groups", "--no-new-privs"),
+    *("--bounding-set=-all", "--inh-caps=-all"),
+]
 
 _ids = itertools.count(1)
 

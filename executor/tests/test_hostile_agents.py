@@ -48,8 +48,8 @@ BEGINNINGS = {
         "MiB of memory",
     ),
     "starts threads without end": (
-        "import threading, time\nthreading.stack_size(65536)\nwhile True:\n  try: threading.Thread(target=time.sleep, args=(99,)).start()\n"
-        "  except RuntimeError: pass",
+        "import threading, time\nthreading.stack_size(65536)\nwhile True:\n"
+        "  try: threading.Thread(target=time.sleep, args=(99,)).start()\n  except RuntimeError: pass",
         "threads",
     ),
     "writes into the answer channel": (

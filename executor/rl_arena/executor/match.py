@@ -82,6 +82,7 @@ class Match:
 
     async def run(self) -> Outcome:
         began, start = time.time(), time.monotonic()
+        seconds = 0.0
         status = executor_pb2.SUCCESS
         try:
             await self._record(await self._in_thread(self._game.start))
@@ -90,9 +91,10 @@ class Match:
                     await self._play()
             except TimeoutError:
                 status = executor_pb2.TIMEOUT
+            seconds = time.monotonic() - start
         finally:
             await self._finish()
-        return self._outcome(status, began, time.monotonic() - start)
+        return self._outcome(status, began, seconds)
 
     async def _in_thread(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         self._thread = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
