@@ -1,0 +1,54 @@
+"""The invariants program, and what a replay has to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import cluster
+from cluster import Object, status
+
+INVARIANTS = cluster.ROOT / "test" / "support" / "invariants.py"
+
+
+def assert_no_contradictions() -> None:
+    """Over the whole namespace, whoever made the objects."""
+    environment = {**os.environ, "ARENA_KUBECTL": " ".join(cluster.kubectl_command())}
+    command = [sys.executable, str(INVARIANTS), "-n", cluster.NAMESPACE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{cluster.controller_log()}"
+
+
+def replay_file(match: Object, key: str) -> str:
+    """One of a match's two files, from the executor through the API server."""
+    address: str = status(match)["replay"][key]
+    return cluster.service("executor", "replays/" + address.rpartition("/")[2])
+
+
+def game_hash(replay: dict[str, Any]) -> str:
+    """As proto/executor.proto says: over the canonical text of what was played."""
+    played = {"frames": replay["frames"], "game": replay["game"]}
+    text = json.dumps(played, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def assert_replay(match: Object) -> dict[str, Any]:
+    """Both files are there, are what their hashes say, and the page needs nothing from elsewhere."""
+    replay: dict[str, Any] = json.loads(replay_file(match, "url"))
+    assert game_hash(replay) == status(match)["replay"]["sha256"]
+    assert replay["game"]["seed"] == str(status(match)["seed"])
+    assert replay["game"]["players"] == [seat["agent"] for seat in match["spec"]["participants"]]
+    assert replay["game"]["environment"] == match["spec"]["environment"]
+    assert replay["game"]["environmentVersion"] == status(match)["environmentVersion"]
+    assert replay["metadata"]["matchId"] == match["metadata"]["uid"]
+    page = replay_file(match, "htmlUrl")
+    assert hashlib.sha256(page.encode()).hexdigest() == status(match)["replay"]["htmlSha256"]
+    outside = re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?https?:""", page)
+    assert outside is None, f"the page asks for {outside.group(0) if outside else ''}"
+    assert "<script" in page and "Content-Security-Policy" in page
+    return replay
