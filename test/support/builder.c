@@ -41,20 +41,18 @@ static void add_statuses(json *status, const char *key, json *containers) {
 
 void builder_pod(struct world *w, const char *job) {
   json *owner = job_of(w, job);
-  json *meta = json_get(owner, "metadata");
+  json *meta = json_get(owner, "metadata"), *labels = json_get(meta, "labels");
   cleanup_free char *text = mem_printf(
-      "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'%s','labels':{},'ownerReferences':[{'apiVersion':'batch/v1',"
-      "'kind':'Job','name':'%s','uid':'%s','controller':true}]},'status':{'phase':'Pending',"
+      "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'%s','labels':{'%s':'%s','%s':'%s'},'ownerReferences':[{"
+      "'apiVersion':'batch/v1','kind':'Job','name':'%s','uid':'%s','controller':true}]},'status':{'phase':'Pending',"
       "'conditions':[{'type':'PodScheduled','status':'True'}]}}",
-      pod_name(job), job, json_text(meta, "uid"));
+      pod_name(job), LABEL_SUBMISSION, json_text(labels, LABEL_SUBMISSION), LABEL_COMPONENT,
+      json_text(labels, LABEL_COMPONENT), job, json_text(meta, "uid"));
   world_apply(w, text);
-  json *pod = world_get(w, "Pod", pod_name(job));
-  json *labels = json_get(meta, "labels");
-  meta_add_label(pod, LABEL_SUBMISSION, json_text(labels, LABEL_SUBMISSION));
-  meta_add_label(pod, LABEL_COMPONENT, json_text(labels, LABEL_COMPONENT));
+  json *status = json_get(world_get(w, "Pod", pod_name(job)), "status");
   json *spec = json_at(owner, "spec", "template", "spec", NULL);
-  add_statuses(json_get(pod, "status"), "initContainerStatuses", json_get(spec, "initContainers"));
-  add_statuses(json_get(pod, "status"), "containerStatuses", json_get(spec, "containers"));
+  add_statuses(status, "initContainerStatuses", json_get(spec, "initContainers"));
+  add_statuses(status, "containerStatuses", json_get(spec, "containers"));
   changed(w, "Pod", pod_name(job));
 }
 
