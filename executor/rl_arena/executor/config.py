@@ -70,7 +70,7 @@ def load() -> Config:
         replay_base_url=base,
         replay_max_bytes=_number("REPLAY_MAX_BYTES", 1 << 30, 1 << 20, 1 << 50),
         max_matches=_number("MAX_CONCURRENT_MATCHES", 4, 1, 1000),
-        drain_seconds=_number("DRAIN_SECONDS", 25, 0, 3600),
+        drain_seconds=_number("DRAIN_SECONDS", 20, 0, 3600),
         environments_file=os.environ.get("ENVIRONMENTS_FILE", ""),
         log_format=_choice("LOG_FORMAT", "json", ("json", "text")),
         log_level=_choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),

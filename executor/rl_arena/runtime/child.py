@@ -1,8 +1,8 @@
 """The child process: goes under the filter, loads the author's code, answers for it.
 
 Run as a file by `python -S -P`, with the descriptor of its socket, the limits on memory and files,
-the folder of the author's code and further folders of modules as arguments. Nothing of the author's, installed
-packages included, is imported before sandbox.enter().
+the folder of the author's code and further folders of modules as arguments. Nothing of the author's,
+installed packages included, is imported before sandbox.enter().
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ class Session:
 def main() -> None:
     descriptor, memory, file_size = (int(text) for text in sys.argv[1:4])
     folder, libraries = sys.argv[4:6]
+    sys.argv = [os.path.join(folder, "agent.py")]
     sys.path.append(LIBRARY)
     from rl_arena.runtime import author, frames, sandbox  # noqa: F401 - loaded before the filter
 
