@@ -72,8 +72,7 @@ void name_agent_pod(char ret[NAME_SIZE], const char *match, unsigned seat) {
 
 void name_match(char ret[NAME_SIZE], const char *environment, const char *uid_a, int64_t number_a, const char *uid_b,
                 int64_t number_b) {
-  int order = strcmp(uid_a, uid_b);
-  bool swap = order > 0 || (order == 0 && number_a > number_b);
+  bool swap = strcmp(uid_a, uid_b) > 0;
   char *identity cleanup_free =
       mem_printf("%s %" PRId64 "\n%s %" PRId64, swap ? uid_b : uid_a, swap ? number_b : number_a, swap ? uid_a : uid_b,
                  swap ? number_a : number_b);

@@ -12,7 +12,8 @@
 enum { AHEAD = 8 };
 enum { ELO_BOUND = 1000000000 };  // sums of an Elo and a range stay within 32 bits
 
-// A pair of this pass, kept at each of its two so that a later round does not make it again.
+// A pair of this pass, kept at the one that chose, so that a later round does not make it again: there
+// it chooses before the other, too.
 struct met {
   uint32_t position;
   uint32_t before;  // index + 1 of the next older one, 0: none
@@ -163,9 +164,7 @@ static bool play_round(struct pass *p, size_t count) {
     p->ret[p->pairs++] = (struct pairing_pair){p->turns[t].index, p->turns[p->turn[other]].index};
     again |= --p->room[own] > 0;
     again |= --p->room[other] > 0;
-    if (!p->last_met) continue;
-    remember(p, own, (uint32_t)other);
-    remember(p, (uint32_t)other, own);
+    if (p->last_met) remember(p, own, (uint32_t)other);
   }
   return again;
 }

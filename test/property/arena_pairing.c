@@ -15,7 +15,7 @@
 
 #include "random.h"
 
-enum { NAME_ROOM = 32, RUNS = 1500, LARGE = 100000 };
+enum { NAME_ROOM = 32, RUNS = 1000, LARGE = 100000 };
 static const msec now = INT64_C(1767268800000);
 static uint64_t seed;
 
@@ -207,7 +207,7 @@ static void check_promises(const struct crowd *c, const struct pairing_pair *pai
   for (size_t i = 0; i < count; i++) {
     const struct pairing_agent *a = &c->agents[pairs[i].first], *b = &c->agents[pairs[i].second];
     int32_t distance = abs(a->elo - b->elo);
-    assert_true(turn_order(a, b) < 0 || a->room > 1 || b->room > 1);
+    assert_true(turn_order(a, b) < 0);
     assert_true(distance <= pairing_range(&c->rules, a->enqueued, now));
     assert_true(distance <= pairing_range(&c->rules, b->enqueued, now));
     assert_true(c->rules.allow_same_owner || strcmp(a->owner, b->owner) != 0);
@@ -228,9 +228,9 @@ static void check_promises(const struct crowd *c, const struct pairing_pair *pai
 
 static void test_large_crowds_keep_the_promises(void **state) {
   (void)state;
-  for (unsigned run = 0; run < 6; run++) {
+  for (unsigned run = 0; run < 5; run++) {
     struct random r = {seed + run};
-    struct crowd c = crowd_new(&r, run < 2 ? LARGE : LARGE / 10);
+    struct crowd c = crowd_new(&r, run < 1 ? LARGE : LARGE / 10);
     size_t room = 4 * c.count;
     struct pairing_pair *pairs = mem_alloc(room * sizeof(*pairs));
     size_t count = pairing_run(c.agents, c.count, &c.rules, c.recent, now, pairs, room);

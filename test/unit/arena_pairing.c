@@ -141,6 +141,22 @@ static void test_cooldown(void **state) {
   pairing_recent_free(NULL);
 }
 
+// Two names that the table of names cannot tell apart by their hashes.
+static void test_names_with_the_same_hash(void **state) {
+  (void)state;
+  static const char *const one = "user-148804", *const two = "user-27272";
+  const struct waiter owners[MOST] = {{"a", one, 1500, 5, 9, 1}, {"b", two, 1500, 5, 8, 1}};
+  check(owners, &usual, NULL, "a+b");
+  const struct waiter agents[MOST] = {{one, "A", 1500, 5, 9, 1}, {two, "B", 1510, 5, 8, 1}, {"c", "C", 1490, 5, 7, 1}};
+  struct pairing_recent *recent = pairing_recent_new();
+  pairing_recent_add(recent, two, "x");
+  pairing_recent_add(recent, one, "c");
+  check(agents, &usual, recent, "user-148804+user-27272");
+  pairing_recent_add(recent, two, one);
+  check(agents, &usual, recent, "user-27272+c");
+  pairing_recent_free(recent);
+}
+
 static void test_room_of_the_result(void **state) {
   (void)state;
   struct pairing_agent agents[4];
@@ -154,8 +170,12 @@ static void test_room_of_the_result(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_range),    cmocka_unit_test(test_who_gets_whom),      cmocka_unit_test(test_rules),
-      cmocka_unit_test(test_cooldown), cmocka_unit_test(test_room_of_the_result),
+      cmocka_unit_test(test_range),
+      cmocka_unit_test(test_who_gets_whom),
+      cmocka_unit_test(test_rules),
+      cmocka_unit_test(test_cooldown),
+      cmocka_unit_test(test_room_of_the_result),
+      cmocka_unit_test(test_names_with_the_same_hash),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
