@@ -76,12 +76,12 @@ bool agent_decode(json *object, void *ret_agent, struct error *e) {
 static void encode_rating(json *status, const struct rating *r) {
   if (!r->present) return;
   json *o = json_add_object(status, "rating");
-  json_add_int(o, "elo", r->elo);
-  json_add_int(o, "matches", r->matches);
-  json_add_int(o, "wins", r->wins);
-  json_add_int(o, "losses", r->losses);
-  json_add_int(o, "draws", r->draws);
-  json_add_int(o, "peak", r->peak);
+  codec_add_count(o, "elo", r->elo);
+  codec_add_count(o, "matches", r->matches);
+  codec_add_count(o, "wins", r->wins);
+  codec_add_count(o, "losses", r->losses);
+  codec_add_count(o, "draws", r->draws);
+  codec_add_count(o, "peak", r->peak);
   json_add_bool(o, "provisional", r->provisional);
 }
 
@@ -106,7 +106,7 @@ static json *encode_status(const struct agent_status *s) {
   codec_add_text(o, "latestSubmission", s->latest_submission, BOUND_NAME);
   encode_rating(o, &s->rating);
   encode_queue(o, &s->queue);
-  json_add_int(o, "consecutiveForfeits", s->consecutive_forfeits);
+  codec_add_count(o, "consecutiveForfeits", s->consecutive_forfeits);
   json_add(o, "conditions", conditions_encode(&s->conditions));
   return o;
 }

@@ -43,6 +43,10 @@ void codec_add_text(json *o, const char *key, const char *text, size_t max) {
   json_add_text(o, key, bounded);
 }
 
+void codec_add_count(json *o, const char *key, int64_t n) {
+  json_add_int(o, key, n > 0 ? n : 0);
+}
+
 void codec_add_nonzero(json *o, const char *key, int64_t n) {
   if (n != 0) json_add_int(o, key, n);
 }

@@ -32,6 +32,8 @@ int codec_enum(json *o, const char *key, const char *const *words, int count, in
 char *codec_bounded(const char *text, size_t max);
 // Adds the bounded text; nothing for NULL and "", which mean the same in a status.
 void codec_add_text(json *o, const char *key, const char *text, size_t max);
+// Adds a count, also 0; a negative one, which the schema refuses, as 0.
+void codec_add_count(json *o, const char *key, int64_t n);
 // Adds n unless it is 0, which means "not there yet".
 void codec_add_nonzero(json *o, const char *key, int64_t n);
 

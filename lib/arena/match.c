@@ -104,11 +104,11 @@ static void encode_participants(json *status, const struct match_status *s) {
     codec_add_text(o, "image", p->image, BOUND_IMAGE);
     codec_add_text(o, "outcome", outcome_text(p->outcome), BOUND_WORD);
     if (p->outcome != OUTCOME_NONE || p->score != 0) json_add_double(o, "score", p->score);
-    if (p->outcome != OUTCOME_NONE || p->errors != 0) json_add_int(o, "errors", p->errors);
+    if (p->outcome != OUTCOME_NONE || p->errors != 0) codec_add_count(o, "errors", p->errors);
     codec_add_text(o, "errorMessage", p->error_message, BOUND_LOG);
     if (p->match_number == 0) continue;
-    json_add_int(o, "eloBefore", p->elo_before);
-    json_add_int(o, "eloAfter", p->elo_after);
+    codec_add_count(o, "eloBefore", p->elo_before);
+    codec_add_count(o, "eloAfter", p->elo_after);
     json_add_int(o, "eloChange", p->elo_after - p->elo_before);
     json_add_int(o, "matchNumber", p->match_number);
   }
@@ -137,11 +137,12 @@ static json *encode_status(const struct match_status *s) {
   codec_add_text(o, "winner", s->winner, BOUND_NAME);
   if (s->seed >= 0) json_add_int(o, "seed", s->seed);
   codec_add_text(o, "environmentVersion", s->environment_version, BOUND_WORD);
-  if (played || s->steps != 0) json_add_int(o, "steps", s->steps);
-  if (played || s->milliseconds != 0) json_add_int(o, "executionMilliseconds", s->milliseconds);
+  if (played || s->steps != 0) codec_add_count(o, "steps", s->steps);
+  if (played || s->milliseconds != 0) codec_add_count(o, "executionMilliseconds", s->milliseconds);
   encode_replay(o, s);
-  json_add_time(o, "startTime", s->started);
-  json_add_time(o, "completionTime", s->completed);
+  // Whether a match ended before its agent entered the queue again is seen by these, so they keep milliseconds.
+  json_add_micro_time(o, "startTime", s->started);
+  json_add_micro_time(o, "completionTime", s->completed);
   json_add(o, "conditions", conditions_encode(&s->conditions));
   return o;
 }

@@ -80,12 +80,12 @@ bool queue_decode(json *object, void *ret_queue, struct error *e) {
 static json *encode_status(const struct queue_status *s) {
   json *o = json_new_object();
   codec_add_nonzero(o, "observedGeneration", s->observed);
-  json_add_int(o, "waiting", s->waiting);
-  json_add_int(o, "playing", s->playing);
-  json_add_int(o, "matchedTotal", s->matched_total);
+  codec_add_count(o, "waiting", s->waiting);
+  codec_add_count(o, "playing", s->playing);
+  codec_add_count(o, "matchedTotal", s->matched_total);
   json_add_time(o, "lastRunTime", s->last_run);
   json_add_time(o, "nextRunTime", s->next_run);
-  json_add_int(o, "medianWaitSeconds", s->median_wait_seconds);
+  codec_add_count(o, "medianWaitSeconds", s->median_wait_seconds);
   json_add(o, "conditions", conditions_encode(&s->conditions));
   return o;
 }

@@ -161,11 +161,11 @@ static void encode_scan(json *status, const struct scan *s) {
   json_add_time(o, "finishedAt", s->finished);
   int64_t fixable = 0;
   for (int i = SEVERITY_COUNT - 1; i >= 0; i--) {
-    json_add_int(o, total_keys[i], s->total[i]);
+    codec_add_count(o, total_keys[i], s->total[i]);
     fixable += s->fixable[i];
   }
   json_add_int(o, "fixable", fixable < INT32_MAX ? fixable : INT32_MAX);
-  for (int i = SEVERITY_COUNT - 1; i >= 0; i--) json_add_int(o, fixable_keys[i], s->fixable[i]);
+  for (int i = SEVERITY_COUNT - 1; i >= 0; i--) codec_add_count(o, fixable_keys[i], s->fixable[i]);
   json *list = json_add_array(o, "findings");
   for (unsigned i = 0; i < s->finding_count && i < FINDINGS_MAX; i++) {
     const struct finding *f = &s->findings[i];

@@ -157,6 +157,7 @@ static struct match_status random_match(struct random *r) {
       .completed = random_time(r),
       .conditions = random_conditions(r),
   };
+  if (s.completed) s.completed += random_below(r, 1000);
   for (unsigned i = 0; i < s.participant_count; i++) {
     struct participant_status *p = &s.participants[i];
     *p = (struct participant_status){.agent = random_text(r),

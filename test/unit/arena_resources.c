@@ -195,6 +195,8 @@ static void test_first_patch_names_everything(void **state) {
   assert_null(queue_status_patch(&from, &from));
   from.observed = 1;
   assert_null(queue_status_patch(&from, &to));
+  to.playing = -1;  // no sum of the controller's may make a status that is refused
+  assert_null(queue_status_patch(&from, &to));
   to.waiting = 2;
   assert_json(queue_status_patch(&from, &to), "{\"status\":{\"waiting\":2}}");
 }

@@ -10,7 +10,8 @@
 // unknown word counts as the default, lists are cut at their maximum. They return false only when a
 // field is missing that the schema requires (so those are never NULL here). Encoders make texts
 // valid UTF-8 and cut them to the schema's bounds, so that the API server never refuses a status.
-// Times in a status have whole seconds, except queue.enqueuedAt, which has milliseconds.
+// Times in a status have whole seconds, except an Agent's queue.enqueuedAt and a Match's startTime and
+// completionTime, which have milliseconds: they are compared with each other.
 #pragma once
 
 #include "arena/conditions.h"
