@@ -61,7 +61,11 @@ static void call_free(struct kube_call *call) {
 
 void kube_client_free(struct kube_client *c) {
   if (c == NULL) return;
-  while (c->calls != NULL) kube_call_cancel(c->calls);
+  for (struct kube_call *call = c->calls, *next; call != NULL; call = next) {
+    next = call->next;
+    http_cancel(call->request);
+    call_free(call);
+  }
   kube_config_free(c->config);
   free(c->host);
   free(c);

@@ -135,7 +135,7 @@ static enum error_code fill_in_cluster(struct kube_config *c, const char *direct
 }
 
 struct kube_config *config_in_cluster(const char *directory, const char *host, const char *port, struct error *e) {
-  if (text_empty(host)) {
+  if (host == NULL || host[0] == 0) {
     error_set(e, ERR_NOT_FOUND, "not in a Pod: KUBERNETES_SERVICE_HOST is not set");
     return NULL;
   }
@@ -147,7 +147,7 @@ struct kube_config *config_in_cluster(const char *directory, const char *host, c
 
 struct kube_config *kube_config_load(struct error *e) {
   const char *list = getenv("KUBECONFIG");
-  if (!text_empty(list)) return load_list(list, e);
+  if (list != NULL && list[0] != 0) return load_list(list, e);
 
   const char *host = getenv("KUBERNETES_SERVICE_HOST");
   if (!text_empty(host)) return config_in_cluster(account_directory, host, getenv("KUBERNETES_SERVICE_PORT"), e);

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-
 from control_plane import TOKEN, ControlPlane, find_program
-from probe import PROGRAM, Probe, write_kubeconfig
+from probe import Probe, StartProbe, write_kubeconfig
 from wire import Wire
 
 numbers = itertools.count(1)
@@ -39,13 +38,9 @@ def wire(plane: ControlPlane) -> Iterator[Wire]:
     wire.close()
 
 
-StartProbe = Callable[..., Probe]
-
-
 @pytest.fixture
 def start(wire: Wire, tmp_path: pathlib.Path) -> Iterator[StartProbe]:
     """Starts a probe whose way to the API server is the wire."""
-    assert pathlib.Path(PROGRAM).exists(), f"{PROGRAM} is not built"
     config = write_kubeconfig(tmp_path / "config", f"https://127.0.0.1:{wire.port}", f"{{token: {TOKEN}}}")
     probes: list[Probe] = []
 

@@ -50,9 +50,7 @@ class ControlPlane:
         self.etcd_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "tokens.csv").write_text(f'{TOKEN},tester,1,"system:masters"\n')
-        subprocess.run(
-            ["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True
-        )
+        subprocess.run(["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True)
         self.start_etcd()
         self.start_apiserver()
 

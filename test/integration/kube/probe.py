@@ -9,10 +9,20 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = os.environ.get("ARENA_KUBE_PROBE") or str(ROOT / "build" / "test" / "integration" / "kube" / "kube-probe")
+BUILDS = ("build/sanitize", "build/gcc", "build")
 LIMIT = 60.0  # seconds until a test that hangs is ended
+
+
+def program() -> str:
+    """$ARENA_KUBE_PROBE, otherwise from a build folder, the sanitized one first."""
+    given = os.environ.get("ARENA_KUBE_PROBE")
+    built = [ROOT / build / "test" / "integration" / "kube" / "kube-probe" for build in BUILDS]
+    found = [given] if given else [str(path) for path in built if path.exists()]
+    assert found, f"kube-probe is not built: none of {built}"
+    return found[0]
 
 
 def write_kubeconfig(path: pathlib.Path, server: str, user: str) -> pathlib.Path:
@@ -29,7 +39,7 @@ def write_kubeconfig(path: pathlib.Path, server: str, user: str) -> pathlib.Path
 class Probe:
     def __init__(self, kubeconfig: pathlib.Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [PROGRAM, *arguments],
+            [program(), *arguments],
             env={**os.environ, "KUBECONFIG": str(kubeconfig)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -111,3 +121,6 @@ class Probe:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+StartProbe = Callable[..., Probe]

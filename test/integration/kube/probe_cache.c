@@ -110,13 +110,15 @@ static bool command(struct probe *p, const char *const words[WORDS_MAX]) {
   if (strcmp(what, "dump") == 0) {
     dump(p->own);
   } else if (strcmp(what, "create") == 0) {
-    send_write(p, what, "POST", name, body = new_config(p, name, NULL, words[2]));
+    body = new_config(p, name, NULL, words[2]);
+    send_write(p, what, "POST", name, body);
   } else if (strcmp(what, "put") == 0) {
     body = json_new_object();
     json_add_text(json_add_object(body, "data"), "value", words[2]);
     send_write(p, what, "PATCH", name, body);
   } else if (strcmp(what, "replace") == 0) {
-    send_write(p, what, "PUT", name, body = new_config(p, name, words[2], words[3]));
+    body = new_config(p, name, words[2], words[3]);
+    send_write(p, what, "PUT", name, body);
   } else if (strcmp(what, "delete") == 0) {
     send_write(p, what, "DELETE", name, NULL);
   } else if (strcmp(what, "read") == 0) {

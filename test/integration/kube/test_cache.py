@@ -8,10 +8,8 @@ import random
 import re
 
 import pytest
-
-from conftest import StartProbe
 from control_plane import TOKEN, ControlPlane, wait_until
-from probe import Probe, write_kubeconfig
+from probe import Probe, StartProbe, write_kubeconfig
 from wire import Wire
 
 

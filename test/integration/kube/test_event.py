@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from conftest import StartProbe
 from control_plane import ControlPlane, wait_until
+from probe import StartProbe
 from wire import Wire
 
 

@@ -6,9 +6,8 @@ import pathlib
 import signal
 import time
 
-from conftest import StartProbe
 from control_plane import TOKEN, ControlPlane, wait_until
-from probe import Probe, write_kubeconfig
+from probe import Probe, StartProbe, write_kubeconfig
 from wire import Wire
 
 LEASE = 15.0  # seconds: how long a silent holder is believed

@@ -16,9 +16,9 @@ struct cache_type {
   const struct kube_kind *kind;
   size_t size;
   bool (*decode)(json *object, void *ret, struct error *e);
-  void (*done)(void *object);   // frees what decode made, not the meta and not the struct
-  const char *label_selector;   // NULL: all
-  unsigned page_limit;          // 0: 500
+  void (*done)(void *object);  // frees what decode made, not the meta and not the struct
+  const char *label_selector;  // NULL: all
+  unsigned page_limit;         // 0: 500
 };
 
 struct cache;
@@ -27,14 +27,15 @@ struct cache;
 typedef void cache_change_fn(void *context, struct cache *c, const void *before, const void *after);
 typedef void cache_synced_fn(void *context, struct cache *c);
 
-struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struct cache_type *type, const char *namespace,
-                        cache_change_fn *change, cache_synced_fn *synced, void *context);
+struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struct cache_type *type,
+                        const char *namespace, cache_change_fn *change, cache_synced_fn *synced, void *context);
 void cache_start(struct cache *c);
 void cache_free(struct cache *c);
 bool cache_is_synced(const struct cache *c);
 const struct cache_type *cache_type_of(const struct cache *c);
 
-const void *cache_get(const struct cache *c, const char *name);  // NULL when absent; borrowed until the loop's next turn
+const void *cache_get(const struct cache *c,
+                      const char *name);  // NULL when absent; borrowed until the loop's next turn
 size_t cache_count(const struct cache *c);
 // Iteration over all objects; no change to the cache inside the loop.
 const void *cache_next(const struct cache *c, const void *previous);  // NULL starts / ends

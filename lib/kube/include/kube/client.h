@@ -10,7 +10,7 @@
 
 // A kind's place in the API, static data.
 struct kube_kind {
-  const char *group;    // "" for core
+  const char *group;  // "" for core
   const char *version;
   const char *plural;
   const char *kind;
@@ -41,19 +41,20 @@ struct kube_request {
   const char *method;
   const struct kube_kind *kind;
   const char *namespace;
-  const char *name;         // NULL: the collection
+  const char *name;  // NULL: the collection
   const char *subresource;
   const char *query;
-  const char *content_type; // NULL: application/json; "application/merge-patch+json"
-  json *body;               // borrowed, NULL without one
-  size_t max_response;      // 0: 8 MiB
+  const char *content_type;  // NULL: application/json; "application/merge-patch+json"
+  json *body;                // borrowed, NULL without one
+  size_t max_response;       // 0: 8 MiB
   bool text_answer;
-  msec timeout;             // whole call; 0: 30 s; -1: none (watches)
-  msec idle_timeout;        // nothing received for so long is ERR_TIMEOUT; 0: none
-  http_data_fn *data;       // streams a 2xx answer's body (with the call's context) instead of keeping it
+  msec timeout;        // whole call; 0: 30 s; -1: none (watches)
+  msec idle_timeout;   // nothing received for so long is ERR_TIMEOUT; 0: none
+  http_data_fn *data;  // streams a 2xx answer's body (with the call's context) instead of keeping it
 };
 // `done` comes once, later, never from inside; the call is dead when it returns.
-struct kube_call *kube_call_start(struct kube_client *c, const struct kube_request *r, kube_done_fn *done, void *context);
+struct kube_call *kube_call_start(struct kube_client *c, const struct kube_request *r, kube_done_fn *done,
+                                  void *context);
 void kube_call_cancel(struct kube_call *call);  // no callback comes after; NULL is fine
 
 // Adds "key=value", escaped, to a request's query.

@@ -12,8 +12,8 @@ struct workqueue;
 // Called once for each key that is due; the handler must call workqueue_done later (or at once).
 typedef void workqueue_fn(void *context, const char *key);
 
-struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned concurrency, workqueue_fn *fn, void *context,
-                                struct metrics *m);
+struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned concurrency, workqueue_fn *fn,
+                                void *context, struct metrics *m);
 void workqueue_free(struct workqueue *q);
 void workqueue_start(struct workqueue *q);  // before it keys are only collected
 void workqueue_stop(struct workqueue *q);   // no key is handed out any more
