@@ -54,7 +54,7 @@ def container_memory() -> int:
 
 
 def load() -> Config:
-    reserve = _number("AGENT_MEMORY_RESERVE", 96 * MIB, 0, 1 << 40)
+    reserve = _number("AGENT_MEMORY_RESERVE", 160 * MIB, 0, 1 << 40)
     limit = container_memory()
     return Config(
         port=_number("AGENT_PORT", 50051, 0, 65535),
