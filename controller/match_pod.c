@@ -89,6 +89,10 @@ json *match_agent_pod(const struct match *m, unsigned seat, const struct partici
   add_container(spec, m, seat, p, limits, settings);
   json *volume = json_push_object(json_add_array(spec, "volumes"));
   json_add_text(volume, "name", "tmp");
-  json_add_text(json_add_object(volume, "emptyDir"), "sizeLimit", "64Mi");
+  // In memory: a full one is an error that the agent gets to see. On disk the kubelet would evict the
+  // Pod for it, which looks like the platform's fault.
+  json *folder = json_add_object(volume, "emptyDir");
+  json_add_text(folder, "medium", "Memory");
+  json_add_text(folder, "sizeLimit", "64Mi");
   return pod;
 }

@@ -91,10 +91,11 @@ static int compare_waits(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-// Seats change with every match of the pair, so that nobody always begins.
+// Seats change from match to match, so that nobody always begins. A match of the two adds 2 to the sum.
 static bool swap_seats(const struct matchmaking_agent *a, const struct matchmaking_agent *b) {
   const int order = strcmp(a->agent->meta.uid, b->agent->meta.uid);
-  return ((a->agent->status.rating.matches + b->agent->status.rating.matches) % 2 == 0) == (order < 0);
+  const int32_t both = a->agent->status.rating.matches + b->agent->status.rating.matches;
+  return (both / 2 % 2 == 0) == (order < 0);
 }
 
 static void make_matches(const struct queue *q, const struct pass *pass, msec now, struct queue_status *next,
