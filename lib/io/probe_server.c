@@ -74,8 +74,15 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
   run(poll->data);
 }
 
+static unsigned connections(const struct probe_server *s) {
+  return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 static void run(struct probe_server *s) {
+  unsigned before = connections(s);
   MHD_run(s->daemon);
+  // It listens again only at its next turn, which a connection that waits outside would not bring about.
+  if (before >= CONNECTIONS_MAX && connections(s) < CONNECTIONS_MAX) MHD_run(s->daemon);
   MHD_UNSIGNED_LONG_LONG timeout;
   if (MHD_get_timeout(s->daemon, &timeout) == MHD_YES)
     uv_timer_start(&s->timer, on_timer, timeout, 0);

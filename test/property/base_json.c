@@ -52,14 +52,16 @@ static void random_text(char *ret, unsigned max) {
 
 static json *random_value(unsigned depth);
 
-static void add_member(json *o, struct known *k, unsigned i) {
+static void add_member(json *o, struct known *k, unsigned i, unsigned depth) {
   char key[8];
   key_of(i, key);
   switch (k->type[i] = (enum type)random_below(&r, TYPES)) {
     case NUL: json_add(o, key, NULL); break;
     case BOOL: json_add_bool(o, key, (k->n[i] = random_below(&r, 2)) != 0); break;
     case INT: json_add_int(o, key, k->n[i] = random_int()); break;
-    case DOUBLE: json_add_double(o, key, k->d[i] = (double)random_int() / (1 + random_below(&r, 100000)) + 0.5); break;
+    case DOUBLE:  // never a whole number: in JSON that would be an integer
+      json_add_double(o, key, k->d[i] = (double)(int)random_int() / 65536 + 1.0 / 3);
+      break;
     case TEXT:
       random_text(k->text[i], sizeof(k->text[i]));
       json_add_text(o, key, k->text[i]);
@@ -69,25 +71,29 @@ static void add_member(json *o, struct known *k, unsigned i) {
     case ARRAY: {
       json *array = json_add_array(o, key);
       k->length[i] = random_below(&r, 5);
-      for (size_t n = 0; n < k->length[i]; n++) json_push(array, random_value(2));
+      for (size_t n = 0; n < k->length[i]; n++) json_push(array, random_value(depth));
       break;
     }
     default: break;
   }
 }
 
-static json *random_object(struct known *k) {
+// `depth`: how many more objects there may be inside.
+static json *object_of(struct known *k, unsigned depth) {
   json *o = json_new_object();
   memset(k, 0, sizeof(*k));
-  for (unsigned i = 0; i < MEMBERS; i++) add_member(o, k, i);
+  for (unsigned i = 0; i < MEMBERS; i++) add_member(o, k, i, depth);
   return o;
+}
+
+static json *random_object(struct known *k) {
+  return object_of(k, 2);
 }
 
 static json *random_value(unsigned depth) {
   struct known ignored;
-  json *value;
-  if (depth > 0) return random_object(&ignored);
-  value = json_new_array();
+  if (depth > 0) return object_of(&ignored, depth - 1);
+  json *value = json_new_array();
   json_push_text(value, "leaf");
   return value;
 }
