@@ -47,6 +47,12 @@ def kubectl(*arguments: str, stdin: str | None = None, namespace: str = NAMESPAC
     return done.stdout
 
 
+def kubectl_answer(*arguments: str, namespace: str = NAMESPACE) -> str:
+    """What it prints, whether it calls that a failure or not (`auth can-i` does)."""
+    command = [*kubectl_command(), "-n", namespace, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+
+
 def full(kind: str) -> str:
     """The kind's name as kubectl cannot mistake it."""
     return f"{kind}.{GROUP}" if kind in KINDS else kind

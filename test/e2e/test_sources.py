@@ -15,6 +15,7 @@ FIRST_MOVE = """
         return int(observation["action_mask"].argmax())
 """
 ATTEMPTS = 4
+WRONG_HASH = "0" * 64
 
 
 def objects(run: Run) -> list[Object]:
@@ -82,7 +83,7 @@ def test_wrong_hash_fails_at_once_and_is_not_tried_again(run: Run) -> None:
     item = cluster.stalled_submission(run.name("pong-mixup-v1"))
     assert status(item)["phase"] == "Failed"
     assert [one["reason"] for one in status(item)["attempts"]] == ["HashMismatch"]
-    cluster.assert_told(item, "Ready", "HashMismatch", "sha256")
+    cluster.assert_told(item, "Ready", "HashMismatch", WRONG_HASH, "submit again with its new hash")
     assert condition(item, "Fetched")["status"] == "False"
     agent = cluster.until(
         "agents",
@@ -176,7 +177,9 @@ def test_failing_build_is_tried_four_times_then_tells_the_last_error(run: Run) -
 
 def test_ended_submissions_leave_no_running_jobs(run: Run) -> None:
     for name in ("versions-v1", "pong-typo-v1", "pong-mixup-v1"):
-        item = cluster.until("submissions", run.name(name), lambda s: cluster.is_stalled(s) or holds(s, "Ready"), "over")
+        item = cluster.until(
+            "submissions", run.name(name), lambda s: cluster.is_stalled(s) or holds(s, "Ready"), "over"
+        )
         for job in cluster.listed("jobs", f"rl-arena.io/submission={run.name(name)}"):
             assert not status(job).get("active"), f"{cluster.name_of(job)} runs on though {name} is over"
             assert job["metadata"]["ownerReferences"][0]["uid"] == item["metadata"]["uid"]

@@ -1,0 +1,231 @@
+"""Who waits is paired by itself, with whom, when, and when not.
+
+The tests must not be disturbed by agents of others, nor disturb them. What needs no game has an
+environment of its own that the executor does not know. What is played has a league of its own: an
+Elo so far from all others that nobody else is in range.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import cluster
+import pytest
+from checks import assert_no_contradictions, assert_replay
+from cluster import Object, condition, holds, status
+from objects import Run
+
+LEAGUE = ("league-a", "league-b", "league-once")
+LEAGUE_ENVIRONMENT = "connect-four"
+LEAGUE_ELO = 6000
+ENTRY_SECONDS = 20
+
+
+def prepare(run: Run) -> None:
+    """The league's agents begin with the Elo that the queue gives at that time."""
+    queue = cluster.get("matchmakingqueues", LEAGUE_ENVIRONMENT)
+    before = queue["spec"]["elo"]["initial"]
+    cluster.patch("matchmakingqueues", LEAGUE_ENVIRONMENT, {"spec": {"elo": {"initial": LEAGUE_ELO}}})
+    try:
+        wait_until_observed(LEAGUE_ENVIRONMENT)
+        for name in LEAGUE:
+            mode = "Once" if name == "league-once" else "Continuous"
+            agent = run.agent(name, LEAGUE_ENVIRONMENT, matchmaking={"enabled": True, "mode": mode})
+            cluster.apply([agent, run.image(f"{name}-v1", name)])
+        for name in LEAGUE:
+            cluster.until(
+                "agents",
+                run.name(name),
+                lambda a: status(a).get("rating", {}).get("elo") == LEAGUE_ELO,
+                "it begins with the queue's initial Elo",
+            )
+    finally:
+        cluster.patch("matchmakingqueues", LEAGUE_ENVIRONMENT, {"spec": {"elo": {"initial": before}}})
+        wait_until_observed(LEAGUE_ENVIRONMENT)
+
+
+def wait_until_observed(queue: str) -> None:
+    cluster.until(
+        "matchmakingqueues",
+        queue,
+        lambda q: status(q).get("observedGeneration") == q["metadata"]["generation"],
+        "the controller has seen the change",
+        every=0.3,
+    )
+
+
+def objects(run: Run) -> list[Object]:
+    fast: Object = {"range": 100, "step": 100, "maxRange": 300, "widenSeconds": 2}
+    lobby, family = run.name("lobby"), run.name("family")
+    made = [
+        run.queue("lobby", intervalSeconds=1, entryTTLSeconds=ENTRY_SECONDS, elo=fast),
+        run.queue("family", intervalSeconds=1),
+        run.agent("loner", lobby, matchmaking={"enabled": True}),
+        run.image("loner-v1", "loner"),
+    ]
+    for name in ("twin-a", "twin-b"):
+        agent = run.agent(name, family, owner="parent", matchmaking={"enabled": True})
+        made += [agent, run.image(f"{name}-v1", name)]
+    return [*made, run.agent("stranger", family, matchmaking={"enabled": True})]
+
+
+def queue_state(agent: Object) -> str:
+    return str(status(agent).get("queue", {}).get("state", ""))
+
+
+def until_state(name: str, state: str, seconds: float = 540) -> Object:
+    return cluster.until("agents", name, lambda a: queue_state(a) == state, f"its queue state is {state}", seconds)
+
+
+def made_matches(environment: str, names: Iterable[str]) -> list[Object]:
+    """What the matchmaker made among these agents, the oldest first."""
+    allowed = set(names)
+    found = []
+    for match in cluster.listed("matches", "rl-arena.io/made-by=matchmaker"):
+        agents = {seat["agent"] for seat in match["spec"]["participants"]}
+        if match["spec"]["environment"] == environment and agents <= allowed:
+            found.append(match)
+    return sorted(found, key=lambda match: str(match["metadata"]["creationTimestamp"]))
+
+
+def league_matches(run: Run) -> list[Object]:
+    return made_matches(LEAGUE_ENVIRONMENT, [run.name(name) for name in LEAGUE])
+
+
+def test_waiting_agents_are_paired_by_themselves_and_rated(run: Run) -> None:
+    for name in LEAGUE:
+        cluster.ready_submission(run.name(f"{name}-v1"))
+    made = cluster.eventually(lambda: league_matches(run), "a match of the league", 60)[0]
+    match = cluster.complete_match(made["metadata"]["name"], 180)
+    assert match["spec"]["rated"] is True and match["spec"]["ttlSecondsAfterFinished"] >= 86400
+    assert holds(match, "Rated") and status(match)["seed"] >= 0
+    for seat in status(match)["participants"]:
+        assert seat["matchNumber"] == 1 and seat["eloBefore"] == LEAGUE_ELO
+    assert_replay(match)
+
+
+def test_agent_of_mode_once_plays_once(run: Run) -> None:
+    agent = cluster.until(
+        "agents",
+        run.name("league-once"),
+        lambda a: condition(a, "Queued").get("reason") == "Once",
+        "it has played its one match",
+        240,
+    )
+    assert queue_state(agent) == "Idle" and status(agent)["rating"]["matches"] == 1
+    cluster.assert_told(agent, "Queued", "Once", "enters again with a new submission")
+
+
+def test_agent_without_opponent_waits_in_a_widening_range_and_expires(run: Run) -> None:
+    name = run.name("loner")
+    cluster.ready_submission(run.name("loner-v1"))
+    agent = until_state(name, "Expired", ENTRY_SECONDS + 30)
+    cluster.assert_told(
+        agent, "Queued", "Expired", f"within {ENTRY_SECONDS} s", "new submission or a change of its spec"
+    )
+    assert "rangeNow" not in status(agent)["queue"] and "expiresAt" not in status(agent)["queue"]
+    # An expired entry is not renewed by itself...
+    time.sleep(3)
+    assert queue_state(cluster.get("agents", name)) == "Expired"
+    # ... but by any change of the spec.
+    cluster.patch("agents", name, {"spec": {"description": "in again"}})
+    agent = until_state(name, "Waiting", 15)
+    entry = status(agent)["queue"]
+    lifetime = cluster.seconds_between(entry["enqueuedAt"], entry["expiresAt"])
+    assert abs(lifetime - ENTRY_SECONDS) <= 1, entry
+    agent = cluster.until(
+        "agents", name, lambda a: status(a)["queue"].get("rangeNow") == 300, "its range has widened to 300", 15
+    )
+    assert holds(agent, "Queued")
+    until_state(name, "Expired", ENTRY_SECONDS + 10)
+    assert not made_matches(run.name("lobby"), [name])
+
+
+def test_suspended_agent_leaves_the_queue(run: Run) -> None:
+    name = run.name("loner")
+    cluster.ready_submission(run.name("loner-v1"))
+    cluster.patch("agents", name, {"spec": {"suspended": True}})
+    agent = until_state(name, "Suspended", 15)
+    cluster.assert_told(agent, "Queued", "Suspended", "spec.suspended")
+    cluster.patch("agents", name, {"spec": {"suspended": False}})
+    until_state(name, "Waiting", 15)
+
+
+def passes(queue: str, count: int) -> None:
+    """Waits for this many looks of the matchmaker that begin from now on."""
+    seen: set[str] = set()
+    started = time.time()
+
+    def enough() -> bool:
+        last = status(cluster.get("matchmakingqueues", queue)).get("lastRunTime", "")
+        if last and cluster.moment(last).timestamp() > started:
+            seen.add(last)
+        return len(seen) >= count
+
+    cluster.eventually(enough, f"{count} passes of the queue {queue}", 60, every=0.5)
+
+
+def test_agents_of_one_owner_are_not_paired(run: Run) -> None:
+    family = run.name("family")
+    twins = [run.name("twin-a"), run.name("twin-b")]
+    for name in twins:
+        until_state(name, "Waiting")
+    passes(family, 3)
+    assert not made_matches(family, twins)
+    assert status(cluster.get("matchmakingqueues", family))["waiting"] == 2
+
+
+def test_stranger_is_paired_at_once_and_unknown_environment_is_refused_with_words(run: Run) -> None:
+    family = run.name("family")
+    everybody = [run.name(name) for name in ("twin-a", "twin-b", "stranger")]
+    cluster.apply([run.image("stranger-v1", "stranger")])
+    cluster.ready_submission(run.name("stranger-v1"))
+    made = cluster.eventually(lambda: made_matches(family, everybody), "a match with the stranger", 60)[0]
+    assert run.name("stranger") in {seat["agent"] for seat in made["spec"]["participants"]}
+    match = cluster.until("matches", made["metadata"]["name"], cluster.is_over, "over", 120)
+    cluster.assert_told(match, "Failed", "ExecutorRefused", family)
+    assert condition(match, "Rated")["status"] == "False"
+
+
+def test_same_owner_may_be_allowed_and_a_queue_can_pause(run: Run) -> None:
+    family = run.name("family")
+    twins = [run.name("twin-a"), run.name("twin-b")]
+    cluster.patch("matchmakingqueues", family, {"spec": {"paused": True, "allowSameOwner": True}})
+    queue = cluster.until("matchmakingqueues", family, lambda q: not holds(q, "Ready"), "paused", 15)
+    cluster.assert_told(queue, "Ready", "Paused", "spec.paused")
+    for name in twins:
+        until_state(name, "Waiting", 120)
+    passes(family, 2)
+    assert not made_matches(family, twins)
+    cluster.patch("matchmakingqueues", family, {"spec": {"paused": False}})
+    cluster.eventually(lambda: made_matches(family, twins), "a match of the twins", 30)
+
+
+def test_cooldown_of_a_pair_holds(run: Run) -> None:
+    """The league's two plays again, and not before the queue's cooldown is over."""
+    cooldown = cluster.get("matchmakingqueues", LEAGUE_ENVIRONMENT)["spec"]["cooldownSeconds"]
+    if cooldown > 300:
+        pytest.fail(f"a cooldown of {cooldown} s is too long to wait for: use manifests/overlays/embedded")
+    pair = [run.name("league-a"), run.name("league-b")]
+
+    def twice() -> list[Object]:
+        found = made_matches(LEAGUE_ENVIRONMENT, pair)
+        return found if len(found) >= 2 else []
+
+    first, second = cluster.eventually(twice, "two matches of one pair", 2 * cooldown + 120)[:2]
+    between = cluster.seconds_between(status(first)["completionTime"], second["metadata"]["creationTimestamp"])
+    assert between >= cooldown, f"{between:.0f} s between {cluster.name_of(first)} and {cluster.name_of(second)}"
+    match = cluster.complete_match(cluster.name_of(second), 180)
+    sides = [[seat["agent"] for seat in one["spec"]["participants"]] for one in (first, match)]
+    assert sides[0] == sides[1][::-1], "the pair changes seats"
+
+
+def test_queue_tells_what_it_did(run: Run) -> None:
+    queue = cluster.get("matchmakingqueues", run.name("family"))
+    assert holds(queue, "Ready") and status(queue)["matchedTotal"] >= 2
+    assert status(queue)["nextRunTime"] >= status(queue)["lastRunTime"]
+
+
+def test_no_contradictions(run: Run) -> None:
+    assert_no_contradictions()
