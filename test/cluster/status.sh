@@ -35,3 +35,9 @@ arena_logs() {
         kubectl_admin -n rl-arena-system logs "deployment/$name" --all-containers --tail=200 "$@"
     fi
 }
+
+# What may never be seen, whatever was killed when; exit code 1 when it is.
+arena_check() {
+    in_netns env KUBECONFIG="$ARENA_STATE/kubeconfig" ARENA_KUBECTL="$(gobin_path kubectl)" \
+        /usr/bin/python3 "$ARENA_ROOT/test/support/invariants.py" "$@"
+}
