@@ -11,8 +11,8 @@
 
 struct job {
   struct meta meta;
-  char *submission;    // label
-  char *component;     // "build" | "scan"
+  char *submission;  // label
+  char *component;   // "build" | "scan"
   bool complete, failed;
   char *failed_reason, *failed_message;  // "DeadlineExceeded", "BackoffLimitExceeded"...
   msec started, finished;
@@ -40,10 +40,10 @@ struct pod {
   char *phase;               // "Pending", "Running", "Succeeded", "Failed"
   char *reason, *message;    // status.reason: "Evicted", "NodeLost", "DeadlineExceeded"...
   char *ip;
-  bool ready;                // condition Ready
-  bool disrupted;            // condition DisruptionTarget is True
-  bool scheduled;            // condition PodScheduled is True
-  char *unscheduled_message; // PodScheduled False: why
+  bool ready;                 // condition Ready
+  bool disrupted;             // condition DisruptionTarget is True
+  bool scheduled;             // condition PodScheduled is True
+  char *unscheduled_message;  // PodScheduled False: why
   struct container_state containers[POD_CONTAINERS_MAX];
   unsigned container_count;
 };

@@ -5,10 +5,10 @@
 #include "base/error.h"
 
 struct settings {
-  char *namespace;      // K8S_NAMESPACE
+  char *namespace;  // K8S_NAMESPACE
   char *pod_namespace, *pod_name;
-  char *registry;       // CONTAINER_REGISTRY_URL, without scheme and trailing slash
-  char *executor_url;   // EXECUTOR_URL with scheme
+  char *registry;      // CONTAINER_REGISTRY_URL, without scheme and trailing slash
+  char *executor_url;  // EXECUTOR_URL with scheme
   char *fetch_image, *builder_image, *scanner_image, *runtime_image;
   bool registry_insecure;
   char *registry_secret, *ca_config_map;  // NULL: none

@@ -9,9 +9,9 @@
 struct submission_view {
   const struct submission *self;
   const struct agent *agent;
-  const struct queue *queue;            // of the agent's environment
-  int32_t highest_sibling_version;      // over all submissions of the agent (0: none has one)
-  bool is_next_unversioned;             // no older submission of the agent waits for a version
+  const struct queue *queue;        // of the agent's environment
+  int32_t highest_sibling_version;  // over all submissions of the agent (0: none has one)
+  bool is_next_unversioned;         // no older submission of the agent waits for a version
   const struct job *build_jobs[ATTEMPTS_MAX], *scan_jobs[ATTEMPTS_MAX];  // by attempt number - 1
   const struct pod *build_pods[ATTEMPTS_MAX], *scan_pods[ATTEMPTS_MAX];
   // A log read for an earlier decision: of the pod with this uid and container; NULL when none.

@@ -37,15 +37,16 @@ struct submission_step {
 void step_condition(struct submission_step *s, const char *type, enum condition_status status, const char *reason,
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
 // What becomes of it as a whole; each sets phase, Ready and (only when they hold) Reconciling or Stalled.
-void step_progress(struct submission_step *s, const char *phase, const char *reason, const char *message);  // Ready=Unknown
-void step_wait(struct submission_step *s, const char *phase, const char *reason, const char *message);      // Ready=False
-void step_fail(struct submission_step *s, const char *phase, const char *reason, const char *message);      // Stalled
+void step_progress(struct submission_step *s, const char *phase, const char *reason,
+                   const char *message);                                                                // Ready=Unknown
+void step_wait(struct submission_step *s, const char *phase, const char *reason, const char *message);  // Ready=False
+void step_fail(struct submission_step *s, const char *phase, const char *reason, const char *message);  // Stalled
 void step_ready(struct submission_step *s, const char *message);
 
 // ---- attempts: submission_attempt.c --------------------------------------------------------------
 
 enum ending_kind {
-  ENDING_NONE,     // it runs, or what it left behind is not known yet
+  ENDING_NONE,  // it runs, or what it left behind is not known yet
   ENDING_SUCCESS,
   ENDING_FAILURE,  // may be tried again
   ENDING_REFUSED,  // can never work
@@ -53,7 +54,7 @@ enum ending_kind {
 
 struct ending {
   enum ending_kind kind;
-  bool fetching;  // the source did not arrive
+  bool fetching;       // the source did not arrive
   const char *reason;  // interned, CamelCase
   char message[1024];
   char digest[DIGEST_SIZE];
