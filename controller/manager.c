@@ -77,6 +77,10 @@ static void match_changed(struct manager *m, const struct match *before, const s
                      !text_equal(before->status.reason, after->status.reason);
   if (before == NULL) index_add(m->environment_matches, x->environment, x->meta.name);
   if (after == NULL) index_remove(m->environment_matches, x->environment, x->meta.name);
+  // Nobody waits for the game of a match that was deleted.
+  if (before != NULL && (after == NULL || !text_equal(before->meta.uid, after->meta.uid))) {
+    executor_forget(m->executor, before->meta.uid);
+  }
   manager_enqueue(m, RECONCILE_MATCH, x->meta.name);
   for (unsigned i = 0; i < x->participant_count; i++) {
     const char *agent = x->participants[i].agent;
@@ -181,16 +185,31 @@ static void plan_applied(void *context, const struct error *e) {
   look_finished(context, e);
 }
 
-// A match claims its agents. False: one is claimed by another match right now.
-static bool claim(struct look *l) {
-  if (l->id != RECONCILE_MATCH) return true;
-  const struct match *x = manager_match(l->m, l->name);
-  if (x == NULL) return true;
-  for (unsigned i = 0; i < x->participant_count; i++) {
-    if (map_get(l->m->claims, x->participants[i].agent) != NULL) return false;
+// The agents that a plan for this object may write about.
+static unsigned agents_of(const struct look *l, const char *ret[PARTICIPANTS_MAX]) {
+  if (l->id == RECONCILE_AGENT) {
+    ret[0] = l->name;
+    return 1;
   }
-  for (unsigned i = 0; i < x->participant_count; i++) {
-    l->claimed[i] = mem_strdup(x->participants[i].agent);
+  if (l->id == RECONCILE_SUBMISSION) {
+    const struct submission *s = manager_submission(l->m, l->name);
+    if (s != NULL) ret[0] = s->agent;
+    return s != NULL;
+  }
+  const struct match *x = l->id == RECONCILE_MATCH ? manager_match(l->m, l->name) : NULL;
+  for (unsigned i = 0; x != NULL && i < x->participant_count; i++) ret[i] = x->participants[i].agent;
+  return x ? x->participant_count : 0;
+}
+
+// Claims them until the plan is carried out. False: one is claimed by another plan right now.
+static bool claim(struct look *l) {
+  const char *agents[PARTICIPANTS_MAX];
+  const unsigned count = agents_of(l, agents);
+  for (unsigned i = 0; i < count; i++) {
+    if (map_get(l->m->claims, agents[i]) != NULL) return false;
+  }
+  for (unsigned i = 0; i < count; i++) {
+    l->claimed[i] = mem_strdup(agents[i]);
     map_put(l->m->claims, l->claimed[i], l->m);
   }
   return true;

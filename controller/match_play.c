@@ -36,7 +36,7 @@ static void run(struct match_turn *t, const struct seat_state *seats) {
                            .attempt = (uint32_t)t->next.attempt,
                            .startup_ms = (uint32_t)limits->startup_seconds * 1000,
                            .move_ms = (uint32_t)limits->move_ms,
-                           .bank_ms = (uint32_t)limits->bank_ms,
+                           .bank_ms = limits->bank_ms > 0 ? (uint32_t)limits->bank_ms : 1,  // 0 is the default
                            .record_replay = t->m->record_replay,
                            .seed = (uint64_t)t->next.seed};
   for (unsigned i = 0; i < r.agent_count; i++) {
