@@ -174,7 +174,11 @@ def check_versions(s: Snapshot) -> Iterator[str]:
                 yield f"Agent {agent}: version {version} was given {count} times"
         here = s.agents.get(agent)
         # A new agent of an old name starts from what the old one's submissions have.
-        if here and max(counts) > status(here).get("latestVersion", 0) and all(created(here) < created(o) for o in ones):
+        if (
+            here
+            and max(counts) > status(here).get("latestVersion", 0)
+            and all(created(here) < created(o) for o in ones)
+        ):
             yield f"Agent {agent}: version {max(counts)} was given, latestVersion is lower"
 
 
