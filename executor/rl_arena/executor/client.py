@@ -86,9 +86,17 @@ def parse(kind: type[Message], data: bytes) -> Any:
     return message
 
 
+def last_lines(log: str) -> str:
+    """Whole lines, as many as fit."""
+    if len(log) <= TEXT_MAX:
+        return log
+    tail = log[-TEXT_MAX:]
+    return tail.split("\n", 1)[-1] or tail
+
+
 def describe(error: agent_pb2.AgentError) -> str:
     message = clean(error.message) or "it gave no reason"
-    log = clean(error.log[-TEXT_MAX:])
+    log = clean(last_lines(error.log))
     return f"{message}\nlast output:\n{log}" if log else message
 
 

@@ -50,28 +50,37 @@ class Pipe:
             data = data[os.write(self._descriptor, data) :]
 
 
-def describe(error: BaseException) -> str:
+def place(error: BaseException, folder: str) -> str:
+    """Where it happened: the last line of the author's own code, else of what that called."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__, limit=-50) if not f.filename.startswith(LIBRARY)]
+    own = [frame for frame in frames if frame.filename.startswith(folder + os.sep)]
+    if not frames:
+        return ""
+    last = (own or frames)[-1]
+    return f" ({os.path.basename(last.filename)}, line {last.lineno})"
+
+
+def describe(error: BaseException, folder: str) -> str:
     """An exception in one bounded line, whatever its author made of __str__."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - it is the author's code that runs here
         text = "(its text cannot be had)"
-    where = ""
-    for frame in reversed(traceback.extract_tb(error.__traceback__, limit=-20)):
-        if os.path.basename(os.path.dirname(frame.filename)) != "runtime":
-            where = f" ({os.path.basename(frame.filename)}, line {frame.lineno})"
-            break
     name = type(error).__name__
-    return (f"{name}: {text}" if text else name)[:MESSAGE_MAX] + where
+    return (f"{name}: {text}" if text else name)[:MESSAGE_MAX] + place(error, folder)
 
 
-def failure(kind: str, error: BaseException) -> dict[str, Any]:
+def failure(kind: str, error: BaseException, folder: str) -> dict[str, Any]:
+    """What goes to the parent; the trace goes to the log that the parent keeps."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(LIBRARY):
+        trace = trace.tb_next  # our own frames tell an author nothing
     try:
-        traceback.print_exception(error, limit=-20)  # to the log that the parent keeps
+        traceback.print_exception(type(error), error, trace, limit=-20)
         sys.stderr.flush()
     except Exception:  # noqa: BLE001, S110 - the author may have replaced stderr
         pass
-    return {"kind": kind, "message": describe(error)}
+    return {"kind": kind, "message": describe(error, folder)}
 
 
 class Session:
@@ -89,15 +98,17 @@ class Session:
         sys.path.insert(0, self._folder)
         try:
             module = author.load_module(self._folder)
+        except author.AuthorError as error:
+            return {"kind": "load", "message": str(error)}
         except Exception as error:  # noqa: BLE001
-            return failure("load", error)
+            return failure("load", error, self._folder)
         try:
             self._player = author.Player(module, header["player_id"], configuration)
             self._player.reset()
         except author.AuthorError as error:
-            return failure("load", error)
+            return {"kind": "load", "message": str(error)}
         except Exception as error:  # noqa: BLE001
-            return failure("reset", error)
+            return failure("reset", error, self._folder)
         return {}
 
     @staticmethod
@@ -118,7 +129,7 @@ class Session:
         except plain.BadAction as error:
             return {**answer, "error": {"kind": "bad_action", "message": str(error)}}, bytearray()
         except Exception as error:  # noqa: BLE001
-            return {**answer, "error": failure("raised", error)}, bytearray()
+            return {**answer, "error": failure("raised", error, self._folder)}, bytearray()
         return {**answer, "action": action}, data
 
 

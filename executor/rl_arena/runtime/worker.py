@@ -23,7 +23,7 @@ WATCH_SECONDS = 0.2
 EXIT_SECONDS = 2.0
 
 # Variables that tell the author's code about the cluster, or that would change the interpreter.
-HIDDEN_PREFIXES = ("KUBERNETES_", "PYTHON", "AGENT_", "RL_ARENA_")
+HIDDEN_PREFIXES = ("KUBERNETES_", "PYTHON", "AGENT_", "RL_ARENA_", "GRPC_")
 HIDDEN_PARTS = ("_SERVICE_", "_PORT_")
 HIDDEN_SUFFIXES = ("_PORT",)
 
