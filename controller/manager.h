@@ -2,10 +2,9 @@
 //
 // A change in a cache puts the keys of the objects it concerns into their kind's work queue. A key
 // that is due is looked at: its reconciler gathers a view from the caches, decides, and the plan
-// is carried out action by action (apply.h). The key is busy until then. Matches also claim their
-// agents while a plan of theirs is carried out, so that two matches never write about one agent at
-// the same time. Everything runs on one loop; nothing acts before all caches are synced and this
-// process leads.
+// is carried out action by action (apply.h). The key is busy until then. A plan also claims the agents
+// it may write about, so that two plans never write about one agent at the same time. Everything
+// runs on one loop; nothing acts before all caches are synced and this process leads.
 #pragma once
 
 #include "io/metrics.h"
