@@ -15,6 +15,7 @@ struct poll {
   uv_poll_t handle;
   struct http *h;
   curl_socket_t socket;
+  int events;
 };
 
 // Idle connections kept for the next request.
@@ -122,7 +123,13 @@ static void on_timer(uv_timer_t *timer) {
 
 static void on_ready(uv_poll_t *handle, int status, int events) {
   struct poll *p = handle->data;
-  int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+  int flags = 0;
+  if (status < 0) {
+    // A reset, for which libuv has stopped the polling. libcurl is to find it by reading: then it repeats
+    // a request that met a kept connection's end, which it does not when it is told of an error.
+    flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+    uv_poll_start(handle, p->events, on_ready);
+  }
   if (events & UV_READABLE) flags |= CURL_CSELECT_IN;
   if (events & UV_WRITABLE) flags |= CURL_CSELECT_OUT;
   drive(p->h, p->socket, flags);
@@ -196,8 +203,8 @@ static int on_socket_wanted(CURL *easy, curl_socket_t socket, int what, void *us
     return 0;
   }
   if (!p) p = poll_new(h, socket);
-  int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  uv_poll_start(&p->handle, events, on_ready);
+  p->events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  uv_poll_start(&p->handle, p->events, on_ready);
   return 0;
 }
 

@@ -225,15 +225,23 @@ static void a_url_beyond_all_bounds_is_invalid(void **state) {
   free(url);
 }
 
-static void a_connection_that_the_server_closed_is_replaced(void **state) {
-  struct fixture *x = *state;
-  for (int i = 0; i < 5; i++) {
+static void ask_often(struct fixture *x, const char *ending) {
+  for (int i = 0; i < 6; i++) {
     x->f.done = false;
     x->f.calls = 0;
-    fetch(x, i % 2 ? "/hello" : "/close", (struct http_options){0}, false);
-    assert_int_equal(x->f.code, ERR_NONE);
+    fetch(x, i % 2 ? "/hello" : ending, (struct http_options){0}, false);
+    if (x->f.code) fail_msg("%s", x->f.error.text);
     assert_int_equal(x->f.status, 200);
   }
+}
+
+static void a_connection_that_the_server_closed_is_replaced(void **state) {
+  ask_often(*state, "/close");
+}
+
+// The request was on its way already: it goes out again, on a new connection.
+static void a_connection_reset_under_a_request_is_replaced(void **state) {
+  ask_often(*state, "/reset");
 }
 
 // ---- TLS ----
@@ -320,6 +328,7 @@ int main(void) {
       with_client(what_is_no_http_url_is_invalid),
       with_client(a_url_beyond_all_bounds_is_invalid),
       with_client(a_connection_that_the_server_closed_is_replaced),
+      with_client(a_connection_reset_under_a_request_is_replaced),
       with_client(a_trusted_certificate_is_accepted),
       with_client(an_unknown_certificate_is_refused),
       with_client(insecure_accepts_any_certificate),

@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,13 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, b"bye")
             self.wfile.flush()
             self.close_connection = True
+        elif url.path == "/reset":  # the same, but the next request is met by a reset
+            self.answer(200, b"bye")
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.recv(1)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
         else:
             self.answer(404, b"nothing here")
 
