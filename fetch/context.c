@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "files.h"
 #include "progress.h"
 
@@ -33,7 +34,9 @@ int context_begin(const char *workspace, struct fault *f) {
   return -1;
 }
 
-void context_end(int workspace) { files_remove(workspace, CONTEXT_WORK); }
+void context_end(int workspace) {
+  files_remove(workspace, CONTEXT_WORK);
+}
 
 static bool is_source(int folder) {
   enum files_kind agent = files_kind(folder, "agent.py");
@@ -123,8 +126,7 @@ static bool add_dockerfile(int workspace, int source, const char *runtime_image,
     case FILES_REGULAR:
       progress_step("building from the source's own Dockerfile");
       return copy_dockerfile(workspace, source, f);
-    case FILES_NONE:
-      break;
+    case FILES_NONE: break;
     default:
       return fault_refuse(f, "BadDockerfile", "Dockerfile in the source is not a file. Replace it by the file itself.");
   }

@@ -1,16 +1,19 @@
 #include "download.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <curl/curl.h>
+#include <openssl/evp.h>
+
 #include "base/memory.h"
 #include "base/str.h"
+
+#include "authorities.h"
 #include "files.h"
 #include "progress.h"
 
@@ -148,8 +151,7 @@ static bool judge_transfer(const struct transfer *t, CURLcode code, const char *
   }
   switch (code) {
     case CURLE_FILESIZE_EXCEEDED:
-    case CURLE_ABORTED_BY_CALLBACK:
-      return too_big(t, f);
+    case CURLE_ABORTED_BY_CALLBACK: return too_big(t, f);
     case CURLE_TOO_MANY_REDIRECTS:
       return fault_refuse(f, "TooManyRedirects",
                           "The source's URL is redirected more than %d times. Use the URL that it ends at.",
@@ -179,8 +181,8 @@ static bool judge_transfer(const struct transfer *t, CURLcode code, const char *
   }
 }
 
-static void set_rules(CURL *c, struct transfer *t, const char *url, msec left) {
-  bool secure = strncasecmp(url, "https:", 6) == 0;
+static void set_rules(CURL *c, struct transfer *t, msec left, const struct str *authorities) {
+  bool secure = strncasecmp(t->request->url, "https:", 6) == 0;
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
   // What was asked for over TLS does not come without.
   curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
@@ -195,9 +197,10 @@ static void set_rules(CURL *c, struct transfer *t, const char *url, msec left) {
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)SLOW_BYTES);
   curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)SLOW_SECONDS);
   curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->request->max_bytes);
-  // libcurl looks for OpenSSL's variable only in its command line tool.
-  const char *authorities = getenv("SSL_CERT_FILE");
-  if (!text_empty(authorities)) curl_easy_setopt(c, CURLOPT_CAINFO, authorities);
+  if (authorities->length > 0) {
+    struct curl_blob blob = {.data = authorities->data, .len = authorities->length, .flags = CURL_BLOB_NOCOPY};
+    curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &blob);
+  }
 }
 
 static struct curl_slist *set_request(CURL *c, struct transfer *t) {
@@ -236,12 +239,14 @@ bool download_run(const struct network *network, const struct request *request, 
   if (left <= 0)
     return fault_retry(f, "Timeout",
                        "Fetching the source took too long. It will be tried again; make the source smaller.");
+  struct str cleanup_str authorities = STR_INIT(AUTHORITIES_MAX);
+  if (!authorities_read(&authorities, f)) return false;
   CURL *c = curl_easy_init();
   if (!c) abort();
   struct transfer t = {.network = network, .request = request, .fault = f, .curl = c};
   char detail[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
-  set_rules(c, &t, request->url, left);
+  set_rules(c, &t, left, &authorities);
   struct curl_slist *headers = set_request(c, &t);
 
   CURLcode code = curl_easy_perform(c);

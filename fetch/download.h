@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address.h"
 #include "base/clock.h"
+
+#include "address.h"
 #include "fault.h"
 
 struct network {

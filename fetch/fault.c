@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+
 #include "utf8.h"
 
 static const char DEFAULT_PATH[] = "/dev/termination-log";
@@ -75,7 +76,7 @@ static void write_all(int fd, const char *text, size_t length) {
 }
 
 void fault_report(const struct fault *f, const char *path) {
-  cleanup_json json *o = json_object_new_object();
+  cleanup_json json *o = json_new_object();
   json_add_text(o, "reason", f->reason);
   json_add_text(o, "message", f->message);
   cleanup_free char *text = json_print(o);

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "files.h"
 #include "git_objects.h"
 #include "git_wire.h"

@@ -1,12 +1,13 @@
 #include "git_memory.h"
 
 #include <errno.h>
-#include <git2.h>
-#include <git2/sys/alloc.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <git2.h>
+#include <git2/sys/alloc.h>
 
 // fetch is one thread; libgit2's own threads are not used for indexing.
 static size_t limit = SIZE_MAX, used;
@@ -100,4 +101,6 @@ void git_memory_limit(size_t bytes) {
   if (git_libgit2_opts(GIT_OPT_SET_ALLOCATOR, &allocator) != 0) abort();
 }
 
-bool git_memory_exceeded(void) { return exceeded; }
+bool git_memory_exceeded(void) {
+  return exceeded;
+}

@@ -1,13 +1,15 @@
 #include "git_objects.h"
 
-#include <git2.h>
-#include <git2/sys/repository.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <git2.h>
+#include <git2/sys/repository.h>
+
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "git_memory.h"
 #include "path.h"
 #include "progress.h"
@@ -172,19 +174,14 @@ static bool walk_entry(struct walk *w, const git_tree_entry *entry, const char *
   w->pack->late = clock_monotonic() > w->pack->deadline;
   if (w->pack->late) return broken(w->pack, w->fault);
   switch (git_tree_entry_filemode(entry)) {
-    case GIT_FILEMODE_TREE:
-      return tree_folder(w->into, path, w->fault) && walk_tree(w, id, path);
-    case GIT_FILEMODE_BLOB:
-      return write_file(w, id, path, false);
-    case GIT_FILEMODE_BLOB_EXECUTABLE:
-      return write_file(w, id, path, true);
-    case GIT_FILEMODE_LINK:
-      return write_link(w, id, path);
+    case GIT_FILEMODE_TREE: return tree_folder(w->into, path, w->fault) && walk_tree(w, id, path);
+    case GIT_FILEMODE_BLOB: return write_file(w, id, path, false);
+    case GIT_FILEMODE_BLOB_EXECUTABLE: return write_file(w, id, path, true);
+    case GIT_FILEMODE_LINK: return write_link(w, id, path);
     case GIT_FILEMODE_COMMIT:
       return refuse(w, "GitSubmodule", path,
                     "is a submodule, which is not fetched. Commit its files, or leave it out by path.");
-    default:
-      return refuse(w, "BadRepository", path, "is of an unknown kind. Repair the repository.");
+    default: return refuse(w, "BadRepository", path, "is of an unknown kind. Repair the repository.");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+
 #include "fault.h"
 #include "tree.h"
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+
 #include "utf8.h"
 
 static bool no_git(struct fault *f) {
@@ -62,7 +63,9 @@ bool git_packets_feed(struct git_packets *p, const char *bytes, size_t length, s
   return true;
 }
 
-bool git_packets_whole(const struct git_packets *p) { return p->have == 0; }
+bool git_packets_whole(const struct git_packets *p) {
+  return p->have == 0;
+}
 
 bool git_ref_check(const char *ref, struct fault *f) {
   char quoted[FAULT_QUOTE_SIZE];
@@ -166,8 +169,7 @@ bool git_offer_packet(void *offer, bool flush, char *bytes, size_t length, struc
       if (!flush) return read_ref(o, bytes, length, f);
       o->stage = 4;  // without any line: an empty repository
       return true;
-    default:
-      return no_git(f);
+    default: return no_git(f);
   }
 }
 
@@ -190,7 +192,9 @@ bool git_offer_decide(const struct git_offer *o, struct git_want *ret, struct fa
   return true;
 }
 
-static void add_packet(struct str *s, const char *text) { str_add_format(s, "%04zx%s", strlen(text) + 4, text); }
+static void add_packet(struct str *s, const char *text) {
+  str_add_format(s, "%04zx%s", strlen(text) + 4, text);
+}
 
 void git_want_body(const struct git_offer *o, const struct git_want *w, struct str *ret) {
   size_t count = w->deep ? o->tip_count : 1;
@@ -213,15 +217,12 @@ static bool read_band(struct git_answer *a, const char *bytes, size_t length, st
   char quoted[FAULT_QUOTE_SIZE];
   if (length == 0) return true;
   switch (bytes[0]) {
-    case 1:
-      return a->pack(a->context, bytes + 1, length - 1, f);
-    case 2:
-      return true;  // progress, for people
+    case 1: return a->pack(a->context, bytes + 1, length - 1, f);
+    case 2: return true;  // progress, for people
     case 3:
       return fault_retry(f, "GitError", "The git server failed: %s. It will be tried again.",
                          fault_quote_bytes(bytes + 1, length - 1, quoted));
-    default:
-      return no_git(f);
+    default: return no_git(f);
   }
 }
 
@@ -243,7 +244,6 @@ bool git_answer_packet(void *answer, bool flush, char *bytes, size_t length, str
       if (!flush) return read_band(a, bytes, length, f);
       a->stage = 3;
       return true;
-    default:
-      return no_git(f);
+    default: return no_git(f);
   }
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/str.h"
+
 #include "fault.h"
 
 enum {

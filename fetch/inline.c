@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "files.h"
 #include "path.h"
 
@@ -54,15 +55,13 @@ static bool copy_folder(int folder, const char *path, struct tree *into, struct 
 static bool copy_entry(int folder, const char *name, const char *path, struct tree *into, struct fault *f) {
   char quoted[FAULT_QUOTE_SIZE];
   switch (files_kind(folder, name)) {
-    case FILES_REGULAR:
-      return copy_file(folder, name, path, into, f);
+    case FILES_REGULAR: return copy_file(folder, name, path, into, f);
     case FILES_FOLDER: {
       int cleanup_fd inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
       if (inner < 0) return fault_retry(f, "SourceMissing", "The inline source cannot be read: %s.", strerror(errno));
       return tree_folder(into, path, f) && copy_folder(inner, path, into, f);
     }
-    default:
-      return fault_refuse(f, "UnsafeFile", "%s in the inline source is not a file.", fault_quote(path, quoted));
+    default: return fault_refuse(f, "UnsafeFile", "%s in the inline source is not a file.", fault_quote(path, quoted));
   }
 }
 

@@ -1,6 +1,5 @@
 // fetch brings a submission's source into the build's workspace, or a scanner's report into one line. It runs once in a
 // Pod and ends: 0 done, 10 refused (never to be tried again as it is), 11 transient, 2 wrong command line.
-#include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <curl/curl.h>
+
 #include "base/memory.h"
+
 #include "context.h"
 #include "download.h"
 #include "files.h"
@@ -60,10 +62,8 @@ static bool fetch_tree(const struct options *o, int work, struct tree *tree, str
   struct network network = {.allowed = o->allowed, .allowed_count = o->allowed_count};
   network.deadline = clock_monotonic() + (msec)o->timeout_seconds * 1000;
   switch (o->mode) {
-    case MODE_INLINE:
-      return inline_copy(o->from, tree, f);
-    case MODE_ARCHIVE:
-      return fetch_archive(o, &network, work, tree, f);
+    case MODE_INLINE: return inline_copy(o->from, tree, f);
+    case MODE_ARCHIVE: return fetch_archive(o, &network, work, tree, f);
     default:
       return git_fetch(&network, &(struct git_source){.url = o->url, .ref = o->ref, .path = o->path}, &o->limits, work,
                        tree, f);

@@ -137,17 +137,12 @@ static bool parse_option(struct options *o, int id, const char *text) {
       [OPTION_SCANNER_VERSION - OPTION_FROM] = &o->scanner_version,
   };
   switch (id) {
-    case OPTION_FORMAT:
-      return parse_format(o, text);
-    case OPTION_ALLOW_CIDR:
-      return parse_cidrs(o, text);
+    case OPTION_FORMAT: return parse_format(o, text);
+    case OPTION_ALLOW_CIDR: return parse_cidrs(o, text);
     case OPTION_MAX_BYTES:
     case OPTION_MAX_FILES:
-    case OPTION_TIMEOUT:
-      return parse_limit(o, id, text);
-    default:
-      *texts[id - OPTION_FROM] = text;
-      return true;
+    case OPTION_TIMEOUT: return parse_limit(o, id, text);
+    default: *texts[id - OPTION_FROM] = text; return true;
   }
 }
 
@@ -173,13 +168,11 @@ static bool check(const struct options *o, bool format_given) {
   if (o->mode != MODE_REPORT && !o->to) return wrong("--to is missing", NULL);
   switch (o->mode) {
     case MODE_INLINE:
-    case MODE_REPORT:
-      return o->from || wrong("--from is missing", NULL);
+    case MODE_REPORT: return o->from || wrong("--from is missing", NULL);
     case MODE_ARCHIVE:
       if (!o->url || !o->sha256 || !format_given) return wrong("--url, --sha256 and --format are needed", NULL);
       return is_sha256(o->sha256) || wrong("--sha256 must be 64 hex digits", NULL);
-    case MODE_GIT:
-      return (o->url && o->ref) || wrong("--url and --ref are needed", NULL);
+    case MODE_GIT: return (o->url && o->ref) || wrong("--url and --ref are needed", NULL);
   }
   return false;
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "files.h"
 #include "splitter.h"
 #include "utf8.h"
@@ -128,24 +129,12 @@ static bool found_value(void *context, size_t path, const char *text, size_t len
   }
   const char *word = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : NULL;
   switch ((enum path)path) {
-    case PATH_SCHEMA:
-      r->schema = json_object_is_type(o, json_type_int);
-      break;
-    case PATH_ARTIFACT:
-      keep_text(word, r->artifact, sizeof r->artifact);
-      break;
-    case PATH_IMAGE_ID:
-      keep_text(word, r->image_id, sizeof r->image_id);
-      break;
-    case PATH_DIGESTS:
-      keep_digests(r, o);
-      break;
-    case PATH_VERSION:
-      keep_text(word, r->version, sizeof r->version);
-      break;
-    case PATH_VULNERABILITY:
-      add_vulnerability(r, o);
-      break;
+    case PATH_SCHEMA: r->schema = json_object_is_type(o, json_type_int); break;
+    case PATH_ARTIFACT: keep_text(word, r->artifact, sizeof r->artifact); break;
+    case PATH_IMAGE_ID: keep_text(word, r->image_id, sizeof r->image_id); break;
+    case PATH_DIGESTS: keep_digests(r, o); break;
+    case PATH_VERSION: keep_text(word, r->version, sizeof r->version); break;
+    case PATH_VULNERABILITY: add_vulnerability(r, o); break;
   }
   return true;
 }
@@ -167,7 +156,7 @@ bool report_feed(struct report *r, const char *bytes, size_t length, struct faul
 }
 
 static json *print_findings(const struct report *r) {
-  json *list = json_object_new_array();
+  json *list = json_new_array();
   for (size_t i = 0; i < r->count; i++) {
     const struct finding *found = &r->worst[i];
     json *o = json_push_object(list);
@@ -193,7 +182,7 @@ char *report_end(struct report *r, const char *database_date, const char *scanne
     keep_text(r->artifact, r->reference, sizeof r->reference);
   const char *at = strchr(r->reference, '@');
 
-  cleanup_json json *o = json_object_new_object();
+  cleanup_json json *o = json_new_object();
   json_add_text(o, "digest", at ? at + 1 : "");
   json_add_text(o, "repoDigest", r->reference);
   json_add_text(o, "imageId", r->image_id);

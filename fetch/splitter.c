@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+
 #include "utf8.h"
 
 enum { KEY_MAX = 64, LITERAL_MAX = 64 };
@@ -229,13 +230,9 @@ static bool end_literal(struct splitter *s, struct fault *f) {
 
 static bool begin_value(struct splitter *s, char c, struct fault *f) {
   switch (c) {
-    case '{':
-      return open_container(s, true, f);
-    case '[':
-      return open_container(s, false, f);
-    case '"':
-      begin_token(s, TOKEN_STRING, false);
-      return true;
+    case '{': return open_container(s, true, f);
+    case '[': return open_container(s, false, f);
+    case '"': begin_token(s, TOKEN_STRING, false); return true;
     default:
       begin_token(s, TOKEN_LITERAL, false);
       s->text[s->length++] = c;
@@ -260,8 +257,7 @@ static bool feed_structure(struct splitter *s, char c, struct fault *f) {
     case EXPECT_VALUE_OR_END:
       if (c == ']') return close_container(s, false, f);
       return begin_value(s, c, f);
-    case EXPECT_VALUE:
-      return begin_value(s, c, f);
+    case EXPECT_VALUE: return begin_value(s, c, f);
     case EXPECT_KEY_OR_END:
       if (c == '}') return close_container(s, true, f);
       // fall through: a key
@@ -275,10 +271,8 @@ static bool feed_structure(struct splitter *s, char c, struct fault *f) {
       s->expect = EXPECT_VALUE;
       if (collecting(s)) str_add(&s->capture, ":");
       return true;
-    case EXPECT_COMMA_OR_END:
-      return feed_comma_or_end(s, c, f);
-    default:
-      return broken(f);
+    case EXPECT_COMMA_OR_END: return feed_comma_or_end(s, c, f);
+    default: return broken(f);
   }
 }
 

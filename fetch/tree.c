@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/memory.h"
+
 #include "files.h"
 #include "path.h"
 
@@ -48,11 +49,17 @@ void tree_free(struct tree *t) {
   free(t);
 }
 
-size_t tree_count(const struct tree *t) { return map_count(t->entries); }
+size_t tree_count(const struct tree *t) {
+  return map_count(t->entries);
+}
 
-int64_t tree_bytes(const struct tree *t) { return t->bytes; }
+int64_t tree_bytes(const struct tree *t) {
+  return t->bytes;
+}
 
-bool tree_link_to_root(const struct tree *t) { return t->link_to_root; }
+bool tree_link_to_root(const struct tree *t) {
+  return t->link_to_root;
+}
 
 static void fold(const char *path, char ret[PATH_MAX_BYTES + 1]) {
   size_t i = 0;

@@ -1,13 +1,14 @@
 #include "unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <inttypes.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <archive.h>
+#include <archive_entry.h>
 
 #include "progress.h"
 
@@ -107,23 +108,17 @@ static bool unpack_entry(struct archive *a, struct archive_entry *entry, struct 
     return refuse_kind(name, "a hard link; pack it again without (tar --hard-dereference)", f);
   }
   switch (archive_entry_filetype(entry)) {
-    case AE_IFREG:
-      return unpack_file(a, entry, name, into, f);
-    case AE_IFDIR:
-      return tree_folder(into, name, f);
+    case AE_IFREG: return unpack_file(a, entry, name, into, f);
+    case AE_IFDIR: return tree_folder(into, name, f);
     case AE_IFLNK: {
       const char *target = archive_entry_symlink(entry);
       return tree_link(into, name, target ? target : "", f);
     }
     case AE_IFCHR:
-    case AE_IFBLK:
-      return refuse_kind(name, "a device", f);
-    case AE_IFIFO:
-      return refuse_kind(name, "a named pipe", f);
-    case AE_IFSOCK:
-      return refuse_kind(name, "a socket", f);
-    default:
-      return refuse_kind(name, "of an unknown kind", f);
+    case AE_IFBLK: return refuse_kind(name, "a device", f);
+    case AE_IFIFO: return refuse_kind(name, "a named pipe", f);
+    case AE_IFSOCK: return refuse_kind(name, "a socket", f);
+    default: return refuse_kind(name, "of an unknown kind", f);
   }
 }
 

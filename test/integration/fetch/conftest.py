@@ -1,6 +1,6 @@
 """What fetch's tests share: the program itself, and servers on loopback that behave as they are told.
 
-The program is $ARENA_FETCH, otherwise build/fetch/fetch. Nothing outside of loopback is reached.
+The program is $ARENA_FETCH, otherwise the newest one below build/. Nothing outside of loopback is reached.
 """
 
 from __future__ import annotations
@@ -73,9 +73,18 @@ class Result:
         assert list(self.workspace.iterdir()) == []
 
 
+def program() -> str:
+    if os.environ.get("ARENA_FETCH"):
+        return os.environ["ARENA_FETCH"]
+    built = sorted(ROOT.glob("build/*/fetch/fetch"), key=lambda path: path.stat().st_mtime)
+    if not built:
+        pytest.fail("fetch is not built: meson setup build/gcc && ninja -C build/gcc", pytrace=False)
+    return str(built[-1])
+
+
 class Fetch:
     def __init__(self, folder: pathlib.Path) -> None:
-        self.program = os.environ.get("ARENA_FETCH") or str(ROOT / "build" / "fetch" / "fetch")
+        self.program = program()
         self.folder = folder
         self.runs = 0
 

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 
-from conftest import Fetch, Result, Server
+from .conftest import Fetch, Result, Server
 
 AGENT = ("agent.py", b"def agent(observation): return 0\n")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import pathlib
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import LOOPBACK, Fetch, Handler, Server
-from test_archive import AGENT, zipped
+from .conftest import LOOPBACK, Fetch, Handler, Server
+from .test_archive import AGENT, zipped
 
 CONTENT = zipped(AGENT)
 
@@ -218,3 +221,43 @@ def test_no_http(fetch: Fetch) -> None:
 
 def test_unknown_host(fetch: Fetch) -> None:
     fetch.archive("http://nothing.invalid/a", CONTENT, "zip", allow=LOOPBACK).assert_refused("HostNotFound", code=11)
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=folder, capture_output=True, check=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def secure(server: Server, certificate: pathlib.Path) -> Server:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.url = server.url.replace("http://127.0.0.1", "https://localhost")
+    return server
+
+
+def test_tls(fetch: Fetch, secure: Server, certificate: pathlib.Path) -> None:
+    url = secure.serve("/a.zip", CONTENT)
+    fetch.archive(url, CONTENT, "zip").assert_refused("BadCertificate")
+    trust = {"SSL_CERT_FILE": str(certificate / "cert.pem")}
+    fetch.archive(url, CONTENT, "zip", env=trust).assert_done()
+    # The right authority, another name.
+    fetch.archive(url.replace("localhost", "127.0.0.1"), CONTENT, "zip", env=trust).assert_refused("BadCertificate")
+    missing = {"SSL_CERT_FILE": str(certificate / "missing.pem")}
+    fetch.archive(url, CONTENT, "zip", env=missing).assert_refused("AuthoritiesMissing", code=11)
+
+
+def test_no_way_back_to_plain_http(fetch: Fetch, secure: Server, certificate: pathlib.Path) -> None:
+    url = secure.redirect("/go", "http://localhost:1/a.zip")
+    done = fetch.archive(url, CONTENT, "zip", env={"SSL_CERT_FILE": str(certificate / "cert.pem")})
+    done.assert_refused("BadRedirect")

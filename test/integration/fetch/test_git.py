@@ -11,7 +11,7 @@ import zlib
 
 import pytest
 
-from conftest import Fetch, Handler, Server
+from .conftest import Fetch, Handler, Server
 
 
 class Repository:

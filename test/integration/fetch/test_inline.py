@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import RUNTIME, Fetch
+from .conftest import RUNTIME, Fetch
 
 
 def configmap(folder: pathlib.Path, files: dict[str, str]) -> pathlib.Path:

@@ -7,7 +7,7 @@ import pathlib
 import resource
 import subprocess
 
-from conftest import Fetch
+from .conftest import Fetch
 
 
 def vulnerability(number: int, severity: str = "HIGH", fixed: str = "2.0") -> dict[str, object]:

@@ -1,0 +1,33 @@
+#include "authorities.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "files.h"
+
+static bool add_file(struct str *ret, const char *path) {
+  int cleanup_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char bytes[16 << 10];
+  ssize_t n;
+  while ((n = read(fd, bytes, sizeof bytes)) > 0) str_add_bytes(ret, bytes, (size_t)n);
+  str_add(ret, "\n");
+  return n == 0 && !ret->failed;
+}
+
+bool authorities_read(struct str *ret, struct fault *f) {
+  const char *own = getenv("SSL_CERT_FILE");
+  if (text_empty(own)) return true;
+  const char *system = curl_version_info(CURLVERSION_NOW)->cainfo;
+  // Without the system's file there is still the arena's own; without that, nothing of the arena's can be reached.
+  if (system && access(system, R_OK) == 0 && !add_file(ret, system)) ret->failed = true;
+  if (add_file(ret, own) && !ret->failed) return true;
+  return fault_retry(f, "AuthoritiesMissing",
+                     "The arena's certificate authorities cannot be read (%s). Tell its operator.",
+                     ret->failed ? "too large" : strerror(errno));
+}
