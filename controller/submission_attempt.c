@@ -9,6 +9,8 @@
 
 #include "submission_parts.h"
 
+#define DEADLINE "DeadlineExceeded"  // of a Pod and of a Job alike
+
 enum {
   BACKOFF_FIRST = 10 * 1000,
   // Jobs and Pods are two watches: one may be behind the other for a moment.
@@ -123,20 +125,24 @@ static bool all_ended(const struct pod *pod) {
   return pod->container_count > 0;
 }
 
-// The Job controller deletes the Pod of a Job that is late; what it was stuck on is known from the
-// condition only.
+// What it was stuck on when its time was up is known from the condition only.
 static void too_late(const struct submission_step *s, const char *type, int seconds, struct ending *ret) {
   const struct condition *c = condition_find(&s->to.conditions, type);
   bool stuck = c && c->status == CONDITION_UNKNOWN && !text_equal(c->reason, "Building") &&
                !text_equal(c->reason, "Scanning") && !text_equal(c->reason, "Retrying");
-  ending_set(ret, ENDING_FAILURE, "DeadlineExceeded", "it took longer than %d s%s%.*s", seconds, stuck ? "; " : "",
+  ending_set(ret, ENDING_FAILURE, DEADLINE, "it took longer than %d s%s%.*s", seconds, stuck ? "; " : "",
              stuck ? LINE_MAX_BYTES : 0, stuck && c->message ? c->message : "");
 }
 
 bool ending_from_outside(struct submission_step *s, const struct job *job, const struct pod *pod, const char *type,
                          int seconds, struct ending *ret) {
-  if (job->failed && text_equal(job->failed_reason, "DeadlineExceeded")) {
+  if (pod && text_equal(pod->reason, DEADLINE)) {
     too_late(s, type, seconds, ret);
+    return true;
+  }
+  // The Job's own deadline is far beyond its Pod's: no node took it.
+  if (job->failed && text_equal(job->failed_reason, DEADLINE)) {
+    ending_set(ret, ENDING_FAILURE, DEADLINE, "it waited for a day for a node that has room for it");
     return true;
   }
   if (pod && !text_empty(pod->reason)) {

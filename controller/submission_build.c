@@ -42,7 +42,8 @@ static void note_progress(struct submission_step *s, enum job_state state, const
     snprintf(message, sizeof(message), "Attempt %d of %d waits: a Job with its name belongs to another object.", number,
              tries);
   } else if (pod_is_stuck(pod, &reason, why)) {
-    snprintf(message, sizeof(message), "Attempt %d of %d cannot start: %s", number, tries, why[0] ? why : reason);
+    snprintf(message, sizeof(message), "Attempt %d of %d %s: %s", number, tries,
+             pod->scheduled ? "cannot start" : "waits for a node", why[0] ? why : reason);
   } else if (ended_well(pod_container(pod, "fetch"))) {
     snprintf(message, sizeof(message), "Attempt %d of %d is building the image.", number, tries);
   } else {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/str.h"
 
-enum { KEEP_SECONDS = 3600, GRACE_SECONDS = 5, USER = 65532 };
+enum { KEEP_SECONDS = 3600, WAIT_SECONDS = 86400, GRACE_SECONDS = 5, USER = 65532 };
 
 static void labels(json *object, const struct submission *s, const char *component) {
   meta_add_label(object, "app.kubernetes.io/managed-by", "rl-arena");
@@ -22,13 +22,14 @@ json *pod_job(const struct submission *s, const char *name, const char *componen
   meta_add_owner(job, ARENA_API_VERSION, "Submission", &s->meta);
   json *spec = json_add_object(job, "spec");
   json_add_int(spec, "backoffLimit", 0);  // attempts are counted in the Submission's status
-  json_add_int(spec, "activeDeadlineSeconds", seconds);
+  json_add_int(spec, "activeDeadlineSeconds", WAIT_SECONDS + seconds);
   json_add_int(spec, "ttlSecondsAfterFinished", KEEP_SECONDS);
 
   json *template = json_add_object(spec, "template");
   labels(template, s, component);
   json *pod = json_add_object(template, "spec");
   json_add_text(pod, "restartPolicy", "Never");
+  json_add_int(pod, "activeDeadlineSeconds", seconds);
   json_add_bool(pod, "automountServiceAccountToken", false);  // an author's code runs here
   json_add_bool(pod, "enableServiceLinks", false);
   json_add_int(pod, "terminationGracePeriodSeconds", GRACE_SECONDS);

@@ -7,7 +7,9 @@
 
 #define CA_FOLDER "/etc/rl-arena/ca"  // where containers that are ours find ca.crt
 
-// A Job without containers yet, owned by the submission, that runs once and never longer than `seconds`.
+// A Job without containers yet, owned by the submission, that runs once and never longer than `seconds`
+// from when a node took its Pod: waiting for room in a full cluster is nobody's fault. After a day it
+// ends in any case.
 // *ret_pod is its Pod's spec, with empty lists initContainers, containers and volumes.
 json *pod_job(const struct submission *s, const char *name, const char *component, int seconds,
               const struct settings *settings, json **ret_pod);

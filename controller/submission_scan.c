@@ -26,7 +26,8 @@ static void note_progress(struct submission_step *s, enum job_state state, const
     snprintf(message, sizeof(message), "Scan %d of %d waits: a Job with its name belongs to another object.", number,
              SCAN_TRIES);
   } else if (pod_is_stuck(pod, &reason, why)) {
-    snprintf(message, sizeof(message), "Scan %d of %d cannot start: %s", number, SCAN_TRIES, why[0] ? why : reason);
+    snprintf(message, sizeof(message), "Scan %d of %d %s: %s", number, SCAN_TRIES,
+             pod->scheduled ? "cannot start" : "waits for a node", why[0] ? why : reason);
   } else {
     snprintf(message, sizeof(message), "Scan %d of %d looks for known vulnerabilities in the image.", number,
              SCAN_TRIES);

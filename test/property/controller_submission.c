@@ -17,7 +17,7 @@
 
 #include "builder.h"
 
-enum { RUNS = 40, SUBMISSIONS = 3, LONG = 600 * 1000 };
+enum { RUNS = 12, SUBMISSIONS = 3, LONG = 600 * 1000 };
 
 static uint64_t random_state;
 

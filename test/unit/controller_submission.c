@@ -221,11 +221,24 @@ static void a_pod_that_cannot_start_says_why(void **state) {
   world_settle(w);
   assert_int_equal(w->writes, writes);  // the same trouble in other words
 
-  builder_job_ends(w, "sub-build-1", false, "DeadlineExceeded");
-  world_delete(w, "Pod", "sub-build-1-pod");  // as the Job controller does
+  builder_pod_ends(w, "sub-build-1", "Failed", "DeadlineExceeded",
+                   "Pod was active on the node longer than the specified deadline");
+  builder_job_ends(w, "sub-build-1", false, "BackoffLimitExceeded");
   world_settle(w);
   assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "DeadlineExceeded");
   assert_says(w, "Built", "longer than 900 s; Attempt 1 of 4 cannot start: fetch:1: not found");
+}
+
+static void a_pod_without_a_node_waits_and_says_so(void **state) {
+  struct world *w = begin(state, GIT, DEFAULTS);
+  builder_pod(w, "sub-build-1");
+  world_patch(
+      w, "Pod", "sub-build-1-pod",
+      "{'status':{'conditions':[{'type':'PodScheduled','status':'False','message':'0/1 nodes are available'}]}}");
+  world_settle(w);
+  assert_condition(w, "Built", "Unknown/Unschedulable");
+  assert_says(w, "Ready", "Attempt 1 of 4 waits for a node: 0/1 nodes are available");
+  assert_phase(w, "Building");
 }
 
 // ---- sources that do not arrive ------------------------------------------------------------------
@@ -337,7 +350,10 @@ static void how_an_attempt_ended_is_told_apart(void **state) {
       {"Error", "Evicted", "Pod ephemeral local storage usage exceeds 4Gi", "BackoffLimitExceeded", "Evicted",
        "Pod ephemeral local storage usage exceeds 4Gi"},
       {"Error", "NodeLost", NULL, "BackoffLimitExceeded", "NodeLost", "the node ended the Pod"},
-      {"Error", NULL, NULL, "DeadlineExceeded", "DeadlineExceeded", "it took longer than 900 s"},
+      {"Error", "DeadlineExceeded", "longer than allowed", "BackoffLimitExceeded", "DeadlineExceeded",
+       "it took longer than 900 s"},
+      {"Error", NULL, NULL, "DeadlineExceeded", "DeadlineExceeded",
+       "it waited for a day for a node that has room for it"},
       {"Error", NULL, NULL, "BackoffLimitExceeded", "BuildFailed", "it ended with exit code 1 without a word"},
   };
   (void)state;
@@ -483,6 +499,7 @@ int main(void) {
       scenario(without_a_queue_it_is_built_and_scanned_and_the_verdict_waits),
       scenario(versions_are_given_once_and_in_the_order_of_age),
       scenario(a_pod_that_cannot_start_says_why),
+      scenario(a_pod_without_a_node_waits_and_says_so),
       scenario(a_refused_source_ends_it_without_a_retry),
       scenario(an_unreachable_source_is_fetched_again),
       scenario(a_source_that_never_arrives_is_what_failed),

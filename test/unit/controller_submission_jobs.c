@@ -128,7 +128,8 @@ static void a_build_of_an_inline_source(void **state) {
   struct settings settings = plain();
   cleanup_json json *job = submission_build_job(&s, 3, 2, &settings);
   assert_frame(job, "sub-build-2", "build");
-  assert_int_equal(json_int(json_get(job, "spec"), "activeDeadlineSeconds", -1), 900);
+  assert_int_equal(json_int(pod_of(job), "activeDeadlineSeconds", -1), 900);
+  assert_int_equal(json_int(json_get(job, "spec"), "activeDeadlineSeconds", -1), 86400 + 900);
   assert_args(job, "fetch", " inline --from /source --to /workspace --runtime-image runtime:1 --timeout 300 ");
   assert_args(job, "build",
               " --context=dir:///kaniko/buildcontext/context --dockerfile=/kaniko/buildcontext/Dockerfile ");
