@@ -5,6 +5,7 @@
 // that an earlier try got through. `Rated` comes last. A crash anywhere resumes from the record.
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "arena/rating.h"
 #include "base/memory.h"
@@ -72,6 +73,20 @@ static void fill_elo(struct match_turn *t) {
   }
 }
 
+// The first line says what happened; the agent's own output, which follows, stays in its seat.
+static int first_line(const struct participant_status *p) {
+  enum { SHOWN = 160 };
+  const size_t length = p->error_message ? strcspn(p->error_message, "\n") : 0;
+  return length < SHOWN ? (int)length : (int)text_utf8_prefix(p->error_message, SHOWN);
+}
+
+static void both_forfeited(struct match_turn *t) {
+  const struct participant_status *a = &t->next.participants[0], *b = &t->next.participants[1];
+  match_fail(t, "BothForfeited", "Both agents forfeited, nobody's rating changes. %s: %.*s; %s: %.*s", a->agent,
+             first_line(a), a->error_message ? a->error_message : "", b->agent, first_line(b),
+             b->error_message ? b->error_message : "");
+}
+
 void match_record(struct match_turn *t, const struct wire_result *r) {
   for (unsigned i = 0; i < t->next.participant_count; i++) {
     if (t->m->rated && t->v->seats[i].unrated != NULL) {
@@ -93,11 +108,7 @@ void match_record(struct match_turn *t, const struct wire_result *r) {
     all_forfeit = all_forfeit && t->next.participants[i].outcome == OUTCOME_FORFEIT;
   }
   if (all_forfeit) {
-    match_fail(t, "BothForfeited", "Both agents forfeited: %s: %s; %s: %s Nobody's rating changes.",
-               t->next.participants[0].agent,
-               t->next.participants[0].error_message ? t->next.participants[0].error_message : "?",
-               t->next.participants[1].agent,
-               t->next.participants[1].error_message ? t->next.participants[1].error_message : "?");
+    both_forfeited(t);
     return;
   }
   const int64_t generation = t->m->meta.generation;

@@ -24,10 +24,21 @@ def assert_no_contradictions() -> None:
     assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{cluster.controller_log()}"
 
 
+FETCH = "import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1], timeout=20).read())"
+
+
 def replay_file(match: Object, key: str) -> str:
     """One of a match's two files, from the executor through the API server."""
     address: str = status(match)["replay"][key]
     return cluster.service("executor", "replays/" + address.rpartition("/")[2])
+
+
+def replay_page(match: Object) -> str:
+    """The page by its own address, from inside the cluster: the API server's proxy rewrites HTML."""
+    address: str = status(match)["replay"]["htmlUrl"]
+    return cluster.kubectl(
+        "exec", "deployment/executor", "--", "python3", "-c", FETCH, address, namespace=cluster.SYSTEM
+    )  # fmt: skip
 
 
 def game_hash(replay: dict[str, Any]) -> str:
@@ -46,9 +57,10 @@ def assert_replay(match: Object) -> dict[str, Any]:
     assert replay["game"]["environment"] == match["spec"]["environment"]
     assert replay["game"]["environmentVersion"] == status(match)["environmentVersion"]
     assert replay["metadata"]["matchId"] == match["metadata"]["uid"]
-    page = replay_file(match, "htmlUrl")
+    page = replay_page(match)
     assert hashlib.sha256(page.encode()).hexdigest() == status(match)["replay"]["htmlSha256"]
     outside = re.search(r"""(src|href)\s*=\s*["']?\s*(https?:)?//|@import|url\(\s*["']?https?:""", page)
     assert outside is None, f"the page asks for {outside.group(0) if outside else ''}"
     assert "<script" in page and "Content-Security-Policy" in page
+    assert "<script" in replay_file(match, "htmlUrl"), "the page comes through the API server as well"
     return replay

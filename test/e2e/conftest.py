@@ -12,9 +12,12 @@ import secrets
 from collections.abc import Iterator
 from types import ModuleType
 
-import cluster
 import pytest
-from objects import RUN_LABEL, Run
+
+pytest.register_assert_rewrite("checks", "cluster")
+
+import cluster  # noqa: E402 - what it asserts is told like what a test asserts
+from objects import RUN_LABEL, Run  # noqa: E402
 
 # In this order the long ones have begun when the others are looked at, and what restarts the
 # arena's programs comes last.
