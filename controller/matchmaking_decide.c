@@ -112,7 +112,9 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
   struct pairing_pair *pairs = mem_grow(NULL, room, sizeof(*pairs));
   const size_t made = pairing_run(pass->entries, pass->count, &rules, pass->recent, now, pairs, room);
   msec *waits = mem_grow(NULL, 2 * made + 1, sizeof(*waits));
+  bool *paired = mem_alloc(pass->count + 1);
   for (size_t i = 0; i < made; i++) {
+    paired[pairs[i].first] = paired[pairs[i].second] = true;
     const struct matchmaking_agent *a = pass->whose[pairs[i].first], *b = pass->whose[pairs[i].second];
     waits[2 * i] = now - a->agent->status.queue.enqueued;
     waits[2 * i + 1] = now - b->agent->status.queue.enqueued;
@@ -124,10 +126,12 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
     next->median_wait_seconds = (int32_t)((waits[made - 1] + waits[made]) / 2000);
     next->matched_total += (int64_t)made;
   }
-  next->waiting = (int32_t)(pass->count - 2 * made);
+  next->waiting = 0;
+  for (size_t i = 0; i < pass->count; i++) next->waiting += !paired[i];
   next->playing = pass->playing + (int32_t)made;
   free(pairs);
   free(waits);
+  free(paired);
 }
 
 static void say_ready(const struct queue *q, struct conditions *c, msec now) {
