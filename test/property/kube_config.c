@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "kube/config.h"
 
-#include "kube_random.h"
+#include "random.h"
 
 static uint64_t seed;
 

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include "kube_random.h"
+#include "random.h"
 #include "store.h"
 
 enum { NAMES = 5, STEPS = 120, RUNS = 3000 };

@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-#include "kube_random.h"
+#include "random.h"
 #include "watch_feed.h"
 
 static uint64_t seed;

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "kube/workqueue.h"
 
-#include "kube_random.h"
+#include "random.h"
 
 enum { KEYS = 6, CONCURRENCY = 3, STEPS = 300, RUNS = 50 };
 
