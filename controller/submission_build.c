@@ -43,7 +43,7 @@ static void note_progress(struct submission_step *s, enum job_state state, const
              tries);
   } else if (pod_is_stuck(pod, &reason, why)) {
     snprintf(message, sizeof(message), "Attempt %d of %d %s: %s", number, tries,
-             pod->scheduled ? "cannot start" : "waits for a node", why[0] ? why : reason);
+             text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);
   } else if (ended_well(pod_container(pod, "fetch"))) {
     snprintf(message, sizeof(message), "Attempt %d of %d is building the image.", number, tries);
   } else {
@@ -71,11 +71,10 @@ static void from_fetch(struct submission_step *s, const struct pod *pod, const s
 static void how_it_ended(struct submission_step *s, const struct job *job, const struct pod *pod, struct ending *ret) {
   const struct container_state *fetch = pod_container(pod, "fetch"), *build = pod_container(pod, "build");
   *ret = (struct ending){0};
-  if (ended_badly(fetch) && fetch->exit_code == EXIT_REFUSED) {
-    from_fetch(s, pod, fetch, ret);
-  } else if (ending_from_outside(s, job, pod, BUILT, s->view->self->timeout_seconds, ret)) {
-    return;
-  } else if (ended_badly(fetch)) {
+  // What was refused stays refused, whatever became of the Pod then.
+  bool was_refused = ended_badly(fetch) && fetch->exit_code == EXIT_REFUSED;
+  if (!was_refused && ending_from_outside(s, job, pod, BUILT, s->view->self->timeout_seconds, ret)) return;
+  if (ended_badly(fetch)) {
     from_fetch(s, pod, fetch, ret);
   } else if (ended_badly(build)) {
     ending_from_container(s, pod, build, "BuildFailed", s->settings->build_memory, ret);

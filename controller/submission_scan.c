@@ -27,7 +27,7 @@ static void note_progress(struct submission_step *s, enum job_state state, const
              SCAN_TRIES);
   } else if (pod_is_stuck(pod, &reason, why)) {
     snprintf(message, sizeof(message), "Scan %d of %d %s: %s", number, SCAN_TRIES,
-             pod->scheduled ? "cannot start" : "waits for a node", why[0] ? why : reason);
+             text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);
   } else {
     snprintf(message, sizeof(message), "Scan %d of %d looks for known vulnerabilities in the image.", number,
              SCAN_TRIES);
