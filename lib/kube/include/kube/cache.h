@@ -41,7 +41,7 @@ size_t cache_count(const struct cache *c);
 const void *cache_next(const struct cache *c, const void *previous);  // NULL starts / ends
 #define cache_each(c, type, var) for (const type *var = NULL; (var = cache_next((c), var)) != NULL;)
 
-// The answer to an own POST, PATCH or PUT (an object of this kind).
+// The answer to an own POST, PATCH or PUT: an object of this kind that the label selector takes in.
 void cache_observe(struct cache *c, json *object);
 // The answer to an own DELETE: 200/404 without an object that remains.
 void cache_observe_deleted(struct cache *c, const char *name, const char *uid);

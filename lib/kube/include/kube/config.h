@@ -7,7 +7,8 @@
 
 struct kube_config;
 
-// KUBECONFIG, else in-cluster, else ~/.kube/config.
+// KUBECONFIG (several files are merged as kubectl does), else in-cluster, else ~/.kube/config. Logins that
+// need another program (exec, auth-provider) are refused with a sentence.
 struct kube_config *kube_config_load(struct error *e);
 struct kube_config *kube_config_from_file(const char *path, struct error *e);
 // Pure parsing, for tests and fuzzing; relative file names are resolved against `directory`.
