@@ -29,8 +29,8 @@ def tensors() -> st.SearchStrategy[agent_pb2.Value]:
     return st.builds(
         lambda dtype, shape, data: agent_pb2.Value(tensor=agent_pb2.Tensor(dtype=dtype, shape=shape, data=data)),
         DTYPES,
-        st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 3), max_size=10),
-        st.binary(max_size=64),
+        st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 3) | st.sampled_from([0, 2**32 - 1]), max_size=10),
+        st.binary(max_size=64) | st.just(b""),
     )
 
 

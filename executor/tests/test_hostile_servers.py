@@ -185,6 +185,10 @@ HOSTILE: dict[str, tuple[dict[str, Callable], int]] = {
     "tensor of objects": ({"Reset": good_reset, "Act": answering(tensor("O", [1], b"12345678"))}, ILLEGAL),
     "tensor of records": ({"Reset": good_reset, "Act": answering(tensor("i4,i4", [1], b"12345678"))}, ILLEGAL),
     "tensor of nothing": ({"Reset": good_reset, "Act": answering(tensor("int64", [0], b""))}, ILLEGAL),
+    "tensor of nothing, very wide": (
+        {"Reset": good_reset, "Act": answering(tensor("int64", [0, 2**32 - 1, 2**32 - 1, 2**32 - 1], b""))},
+        ILLEGAL,
+    ),
     "tensor of odd type": ({"Reset": good_reset, "Act": answering(tensor("M8[s]", [], b"12345678"))}, ILLEGAL),
     "tensor of long type": ({"Reset": good_reset, "Act": answering(tensor("i" * 50_000, [], b""))}, ILLEGAL),
     "tensor of void": ({"Reset": good_reset, "Act": answering(tensor("V0", [4], b""))}, ILLEGAL),
@@ -292,3 +296,23 @@ def test_pouring_agent_does_not_fill_memory(specs, tmp_path):
     response = asyncio.run(match())
     assert response.agent_results[0].failure in (PROTOCOL, ILLEGAL), response
     assert sent * 60_000 < 16 << 20
+
+
+def test_an_answer_nobody_thought_of_is_the_agents_fault(specs, tmp_path, monkeypatch):
+    from rl_arena.executor import actions
+
+    def surprised(space: Any, mask: Any, value: agent_pb2.Value) -> int:
+        if value.integer == 0:
+            raise ZeroDivisionError
+        return value.integer
+
+    monkeypatch.setattr(actions, "cast", surprised)
+
+    async def match() -> pb.MatchResponse:
+        async with served(Reset=good_reset, Act=good_act) as first, served(Reset=good_reset, Act=good_act) as second:
+            async with arena(specs, tmp_path) as executor:
+                return await executor.play("tic-tac-toe", [first, second])
+
+    response = asyncio.run(match())
+    assert response.status == pb.SUCCESS and response.winner_agent_id == "id-1"
+    assert response.agent_results[0].failure == PROTOCOL

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from rl_arena.executor.encode import DTYPES
 from rl_arena.proto import agent_pb2
 
 RANK_MAX = 8
@@ -34,16 +35,16 @@ def _short(value: agent_pb2.Value) -> str:
 
 
 def _tensor(tensor: agent_pb2.Tensor) -> np.ndarray:
-    try:
-        dtype = np.dtype(tensor.dtype)
-    except TypeError:
-        raise IllegalAction("it answered an array of an unknown type") from None
     shape = list(tensor.shape)
-    if dtype.kind not in "biuf" or len(shape) > RANK_MAX:
+    if tensor.dtype not in DTYPES or len(shape) > RANK_MAX:
         raise IllegalAction("it answered an array of an unknown type or too many dimensions")
+    dtype = np.dtype(tensor.dtype)
     if math.prod(shape) * dtype.itemsize != len(tensor.data):
         raise IllegalAction("it answered an array whose bytes do not fit its shape")
-    return np.frombuffer(tensor.data, dtype=dtype.newbyteorder("<")).reshape(shape)
+    try:
+        return np.frombuffer(tensor.data, dtype=dtype.newbyteorder("<")).reshape(shape)
+    except ValueError:  # an empty array may still be too long in its other dimensions
+        raise IllegalAction("it answered an array with an impossible shape") from None
 
 
 def _integer(value: agent_pb2.Value) -> int:

@@ -14,7 +14,7 @@ from concurrent.futures import Executor as ThreadPool
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from rl_arena.executor import actions
+from rl_arena.executor import actions, log
 from rl_arena.executor.client import AgentClient, Clock, Forfeit, MoveError, clean
 from rl_arena.executor.environments import Spec
 from rl_arena.executor.game import Game, Turn, derive_seed
@@ -149,6 +149,14 @@ class Match:
             await seat.client.start(self._reset_request(number))
         except Forfeit as forfeit:
             seat.forfeit(forfeit.failure, forfeit.message)
+        except Exception as error:  # noqa: BLE001 - see _unforeseen
+            self._unforeseen(seat, error)
+
+    def _unforeseen(self, seat: Seat, error: Exception) -> None:
+        """What only an agent's answer can have caused is the agent's failure, also where nobody has
+        thought of it: no answer may turn a loss into a fault of the platform."""
+        log.fault("an agent's answer could not be handled", match=self.request.match_id, agent=seat.agent.agent_id)
+        seat.forfeit(executor_pb2.FAILURE_PROTOCOL, f"its answer could not be handled: {type(error).__name__}")
 
     def _reset_request(self, number: int) -> agent_pb2.ResetRequest:
         seen, acted = self._game.spaces(number)
@@ -184,6 +192,8 @@ class Match:
             return self._excuse(seat, step, error.failure, error.message)
         except actions.IllegalAction as error:
             return self._excuse(seat, step, executor_pb2.FAILURE_ILLEGAL, str(error))
+        except Exception as error:  # noqa: BLE001 - see _unforeseen
+            self._unforeseen(seat, error)
         return None
 
     def _excuse(self, seat: Seat, step: int, failure: executor_pb2.Failure, message: str) -> Any:

@@ -12,6 +12,7 @@ Values inside a header are tagged: null, booleans, numbers and strings stand for
 from __future__ import annotations
 
 import json
+import math
 import struct
 from typing import Any
 
@@ -28,6 +29,12 @@ DTYPES = {
 }  # fmt: skip
 
 LENGTH = struct.Struct("<I")
+
+
+def extent(shape: list[int] | tuple[int, ...]) -> int:
+    """How many elements a tensor has when empty dimensions count as one: bounds its shape as well,
+    which an empty tensor's bytes do not."""
+    return math.prod(max(length, 1) for length in shape)
 
 
 class FrameError(Exception):

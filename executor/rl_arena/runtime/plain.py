@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_arena.runtime.frames import ACTION_MAX, DEPTH_MAX, DTYPES
+from rl_arena.runtime.frames import ACTION_MAX, DEPTH_MAX, DTYPES, extent
 
 NODES_MAX = 10_000
 INT64 = 1 << 63
@@ -83,7 +83,7 @@ class _Encoder:
         name = array.dtype.name
         if name not in DTYPES:
             raise BadAction(f"the action is an array of {name}, which is no plain type")
-        if array.nbytes > ACTION_MAX:
+        if array.nbytes > ACTION_MAX or extent(array.shape) > ACTION_MAX:
             raise BadAction(f"the action is an array of {array.nbytes} bytes; {ACTION_MAX} fit")
         data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
         return {"t": [name, list(array.shape), self._append(data), len(data)]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from rl_arena.proto import agent_pb2
-from rl_arena.runtime.frames import ACTION_MAX, DEPTH_MAX, DTYPES
+from rl_arena.runtime.frames import ACTION_MAX, DEPTH_MAX, DTYPES, TO_CHILD_MAX, extent
 
 INT64 = 1 << 63
 RANK_MAX = 8
@@ -43,7 +43,7 @@ def map_to_tagged(fields: Any, blob: bytearray, depth: int = 0) -> Any:
 
 def _tensor_to_tagged(tensor: agent_pb2.Tensor, blob: bytearray) -> Any:
     shape = list(tensor.shape)
-    if tensor.dtype not in DTYPES or len(shape) > RANK_MAX:
+    if tensor.dtype not in DTYPES or len(shape) > RANK_MAX or extent(shape) > TO_CHILD_MAX:
         raise BadValue("a tensor has an unknown type or too many dimensions")
     size = DTYPES[tensor.dtype]
     for length in shape:
@@ -87,7 +87,7 @@ def _fill_tensor(out: agent_pb2.Tensor, parts: Any, blob: memoryview) -> None:
         if type(length) is not int or not 0 <= length <= ACTION_MAX:
             raise BadValue("the action is an array with a bad shape")
         expected *= length
-    if expected != size:
+    if expected != size or extent(shape) > ACTION_MAX:
         raise BadValue("the action is an array whose bytes do not fit its shape")
     out.dtype = dtype
     out.shape.extend(shape)
