@@ -67,7 +67,13 @@ static struct series *series_of(struct metric *m, const char *values) {
   return s;
 }
 
+// A name is one metric, whoever asks for it: several work queues share theirs, told apart by a label.
 static struct metric *add(struct metrics *m, enum kind kind, const char *name, const char *help, const char *labels) {
+  for (struct metric *old = m->first; old; old = old->next) {
+    if (strcmp(old->name, name) != 0) continue;
+    assert(old->kind == kind && strcmp(old->labels, labels) == 0);
+    return old;
+  }
   struct metric *metric = mem_alloc(sizeof(*metric));
   metric->kind = kind;
   metric->name = name;
@@ -94,6 +100,7 @@ struct metric *metrics_gauge(struct metrics *m, const char *name, const char *he
 struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help, const char *labels,
                                  const double *bounds, size_t bound_count) {
   struct metric *metric = add(m, HISTOGRAM, name, help, labels);
+  if (metric->bounds) return metric;
   metric->bounds = mem_grow(NULL, bound_count, sizeof(*bounds));
   metric->bound_count = bound_count;
   for (size_t i = 0; i < bound_count; i++) metric->bounds[i] = bounds[i];

@@ -55,6 +55,19 @@ static void what_never_happened_is_zero(void **state) {
   assert_prints(m, "# HELP a A.\n# TYPE a counter\na 0\n# HELP b B.\n# TYPE b counter\n");
 }
 
+static void a_name_is_one_metric_whoever_asks_for_it(void **state) {
+  struct metrics *m = *state;
+  static const double bounds[] = {1};
+  metric_add(metrics_counter(m, "adds_total", "Adds.", "name"), "a", 1);
+  metric_add(metrics_counter(m, "adds_total", "Adds.", "name"), "b", 1);
+  struct metric *first = metrics_histogram(m, "work_seconds", "Work.", "name", bounds, 1);
+  assert_ptr_equal(first, metrics_histogram(m, "work_seconds", "Work.", "name", bounds, 1));
+  assert_prints(
+      m,
+      "# HELP adds_total Adds.\n# TYPE adds_total counter\nadds_total{name=\"a\"} 1\nadds_total{name=\"b\"} 1\n"
+      "# HELP work_seconds Work.\n# TYPE work_seconds histogram\n");
+}
+
 static void histograms_are_cumulative(void **state) {
   struct metrics *m = *state;
   const double bounds[] = {0.1, 1, 10};
@@ -142,9 +155,13 @@ static void the_process_is_described(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      with_metrics(counters_and_gauges_are_printed),  with_metrics(what_never_happened_is_zero),
-      with_metrics(histograms_are_cumulative),        with_metrics(a_histogram_needs_no_labels),
-      with_metrics(odd_values_are_escaped_or_filled), with_metrics(series_are_bounded),
+      with_metrics(counters_and_gauges_are_printed),
+      with_metrics(what_never_happened_is_zero),
+      with_metrics(a_name_is_one_metric_whoever_asks_for_it),
+      with_metrics(histograms_are_cumulative),
+      with_metrics(a_histogram_needs_no_labels),
+      with_metrics(odd_values_are_escaped_or_filled),
+      with_metrics(series_are_bounded),
       cmocka_unit_test(the_process_is_described),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

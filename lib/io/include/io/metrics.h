@@ -12,7 +12,8 @@ struct metric;
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);
 
-// `labels`: comma separated names, "" without any. `name` and `help` must outlive the registry.
+// `labels`: comma separated names, "" without any. `name` and `help` must outlive the registry. Asking
+// again for a name gives the metric that has it; kind and labels must be the same.
 struct metric *metrics_counter(struct metrics *m, const char *name, const char *help, const char *labels);
 struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help, const char *labels);
 // `bounds`: ascending upper bounds, without +Inf.
