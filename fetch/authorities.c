@@ -22,7 +22,7 @@ static bool add_file(struct str *ret, const char *path) {
 
 bool authorities_read(struct str *ret, struct fault *f) {
   const char *own = getenv("SSL_CERT_FILE");
-  if (text_empty(own)) return true;
+  if (!own || !*own) return true;
   const char *system = curl_version_info(CURLVERSION_NOW)->cainfo;
   // Without the system's file there is still the arena's own; without that, nothing of the arena's can be reached.
   if (system && access(system, R_OK) == 0 && !add_file(ret, system)) ret->failed = true;

@@ -129,15 +129,12 @@ static git_odb_object *read_blob(struct walk *w, const git_oid *id, const char *
   size_t size;
   git_object_t type;
   git_odb_object *blob = NULL;
-  if (git_odb_read_header(&size, &type, w->pack->odb, id) != 0) {
-    broken(w->pack, w->fault);
-  } else if (type != GIT_OBJECT_BLOB) {
-    refuse(w, "BadRepository", path, "is not a file though its folder says so. Repair the repository.");
-  } else if (size > max) {
-    refuse(w, "TooBig", path, "is too large. Put large files into an archive instead.");
-  } else if (git_odb_read(&blob, w->pack->odb, id) != 0) {
-    broken(w->pack, w->fault);
+  bool ok = git_odb_read_header(&size, &type, w->pack->odb, id) == 0 || broken(w->pack, w->fault);
+  if (ok && type != GIT_OBJECT_BLOB) {
+    ok = refuse(w, "BadRepository", path, "is not a file though its folder says so. Repair the repository.");
   }
+  if (ok && size > max) ok = refuse(w, "TooBig", path, "is too large. Put large files into an archive instead.");
+  if (ok && git_odb_read(&blob, w->pack->odb, id) != 0) broken(w->pack, w->fault);
   return blob;
 }
 

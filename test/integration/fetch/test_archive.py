@@ -71,7 +71,9 @@ def test_zip(fetch: Fetch, server: Server) -> None:
 
 
 def test_a_single_folder_is_taken_away(fetch: Fetch, server: Server) -> None:
-    done = get(fetch, server, zipped(("pong-1.0/agent.py", b"a"), ("pong-1.0/m/n.py", b"b"), ("__MACOSX/._x", b"")), "zip")
+    done = get(
+        fetch, server, zipped(("pong-1.0/agent.py", b"a"), ("pong-1.0/m/n.py", b"b"), ("__MACOSX/._x", b"")), "zip"
+    )
     done.assert_done()
     assert done.files() == {"agent.py": b"a", "m/n.py": b"b"}
 
@@ -128,7 +130,9 @@ def test_sparse(fetch: Fetch, server: Server, tmp_path: pathlib.Path) -> None:
     ["/etc/passwd", "../x", "a/../../x", "a/..", "..", "..\\x", "a\nb", "a\x7f", "d/" * 40 + "x", "n" * 256],
 )
 def test_names(fetch: Fetch, server: Server, name: str) -> None:
-    get(fetch, server, tarred(member(*AGENT), member(name, b"x"), format=tarfile.PAX_FORMAT)).assert_refused("UnsafePath")
+    get(fetch, server, tarred(member(*AGENT), member(name, b"x"), format=tarfile.PAX_FORMAT)).assert_refused(
+        "UnsafePath"
+    )
     get(fetch, server, zipped(AGENT, (name, b"x")), "zip").assert_refused("UnsafePath")
 
 

@@ -44,7 +44,8 @@ def test_loopback_is_refused_by_default(fetch: Fetch, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["169.254.169.254", "10.96.0.1", "192.168.0.1", "100.64.0.1", "[fd00::1]", "[fe80::1]", "[64:ff9b::a9fe:a9fe]"]
+    "host",
+    ["169.254.169.254", "10.96.0.1", "192.168.0.1", "100.64.0.1", "[fd00::1]", "[fe80::1]", "[64:ff9b::a9fe:a9fe]"],
 )
 def test_private_addresses(fetch: Fetch, host: str) -> None:
     fetch.archive(f"http://{host}/a.zip", CONTENT, "zip", allow=None).assert_refused("ForbiddenAddress")
@@ -86,7 +87,9 @@ def test_urls(fetch: Fetch, url: str, reason: str) -> None:
 
 def test_no_proxy_from_the_environment(fetch: Fetch, server: Server) -> None:
     url = server.serve("/a.zip", CONTENT)
-    done = fetch.archive(url, CONTENT, "zip", env={"http_proxy": "http://127.0.0.1:1", "ALL_PROXY": "socks5://127.0.0.1:1"})
+    done = fetch.archive(
+        url, CONTENT, "zip", env={"http_proxy": "http://127.0.0.1:1", "ALL_PROXY": "socks5://127.0.0.1:1"}
+    )
     done.assert_done()
 
 

@@ -49,7 +49,9 @@ class Repository:
 
     def tree(self, *entries: tuple[str, str, str]) -> None:
         """A branch "odd" whose tree has what git itself would not write: (mode, name, object)."""
-        body = b"".join(mode.encode() + b" " + name.encode() + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries)
+        body = b"".join(
+            mode.encode() + b" " + name.encode() + b"\0" + bytes.fromhex(oid) for mode, name, oid in entries
+        )
         tree = self.git("hash-object", "-t", "tree", "--literally", "-w", "--stdin", stdin=body)
         commit = f"tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nodd\n"
         oid = self.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=commit.encode())
@@ -233,7 +235,9 @@ def test_names_that_are_no_utf8(fetch: Fetch, repository: Repository, url: str) 
     tree = repository.git("hash-object", "-t", "tree", "-w", "--stdin", stdin=body)
     commit = f"tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nodd\n"
     repository.git(
-        "update-ref", "refs/heads/odd", repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=commit.encode())
+        "update-ref",
+        "refs/heads/odd",
+        repository.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=commit.encode()),
     )
     fetch.git(url, "odd").assert_refused("UnsafePath")
 
@@ -378,11 +382,15 @@ def test_offers_that_are_none(fetch: Fetch, server: Server, first: bytes) -> Non
 
 
 def test_words_from_the_server(fetch: Fetch, server: Server) -> None:
-    done = fetch.git(pretend(server, b"", packet(b"# service=git-upload-pack\n") + b"0000" + packet(b"ERR go \x1b[0maway\n")), "main")
+    done = fetch.git(
+        pretend(server, b"", packet(b"# service=git-upload-pack\n") + b"0000" + packet(b"ERR go \x1b[0maway\n")), "main"
+    )
     done.assert_refused("GitError")
     assert "go ?[0maway" in done.message
     fetch.git(pretend(server, packet(b"ERR upload-pack: not our ref\n")), "main").assert_refused("GitError")
-    fetch.git(pretend(server, packet(b"NAK\n") + packet(b"\3out of memory")), "main").assert_refused("GitError", code=11)
+    fetch.git(pretend(server, packet(b"NAK\n") + packet(b"\3out of memory")), "main").assert_refused(
+        "GitError", code=11
+    )
 
 
 @pytest.mark.parametrize(
@@ -429,7 +437,11 @@ def test_more_objects_than_there_are(fetch: Fetch, server: Server) -> None:
 def test_a_file_that_claims_to_be_larger(fetch: Fetch, server: Server, size: int) -> None:
     """libgit2 indexes it without a word; nothing is allocated or written for what is not there."""
     tree = b"100644 agent.py\0" + named("blob", size, b"hello")
-    commit = b"tree " + named("tree", len(tree), tree).hex().encode() + b"\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n"
+    commit = (
+        b"tree "
+        + named("tree", len(tree), tree).hex().encode()
+        + b"\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nx\n"
+    )
     oid = named("commit", len(commit), commit).hex()
     first = offer().replace(OID.encode(), oid.encode())
     body = pack((1, len(commit), commit), (2, len(tree), tree), (3, size, b"hello"))

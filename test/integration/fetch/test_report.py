@@ -30,7 +30,10 @@ def report(*vulnerabilities: dict[str, object]) -> dict[str, object]:
         "Trivy": {"Version": "0.74.0"},
         "ArtifactName": "10.0.0.1:5000/a@sha256:" + "a" * 64,
         "Metadata": {"ImageID": "sha256:" + "b" * 64, "RepoDigests": ["10.0.0.1:5000/a@sha256:" + "a" * 64]},
-        "Results": [{"Target": "x", "Class": "os-pkgs"}, {"Target": "python", "Vulnerabilities": list(vulnerabilities)}],
+        "Results": [
+            {"Target": "x", "Class": "os-pkgs"},
+            {"Target": "python", "Vulnerabilities": list(vulnerabilities)},
+        ],
     }
 
 
@@ -73,7 +76,9 @@ def test_a_large_report_in_little_memory(fetch: Fetch, tmp_path: pathlib.Path) -
         if not sanitized:
             resource.setrlimit(resource.RLIMIT_AS, (120 << 20, 120 << 20))
 
-    done = subprocess.run([fetch.program, "report", "--from", str(path)], capture_output=True, check=False, preexec_fn=limit)
+    done = subprocess.run(
+        [fetch.program, "report", "--from", str(path)], capture_output=True, check=False, preexec_fn=limit
+    )
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout)
     assert line["counts"]["high"] == {"total": 60000, "fixable": 60000}
