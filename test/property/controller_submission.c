@@ -2,6 +2,7 @@
 //
 // A script, made from a seed, says for each Job how it will end. The same script is run undisturbed,
 // and with the controller killed before random writes; both must agree on everything but the times.
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ static uint64_t next_random(uint64_t *state) {  // splitmix64
 }
 
 static unsigned pick(uint64_t *state, unsigned count) {
+  assert(count > 0);
   return (unsigned)(next_random(state) % count);
 }
 

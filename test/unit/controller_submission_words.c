@@ -53,7 +53,10 @@ static void a_long_or_hostile_line_is_cut_between_characters(void **state) {
   char log[4096], line[LINE_MAX_BYTES];
   memset(log, 0, sizeof(log));
   strcpy(log, "error: ");
-  for (size_t at = strlen(log); at + 2 < sizeof(log); at += 2) memcpy(log + at, "\xC3\xA9", 2);
+  for (size_t at = strlen(log); at + 2 < sizeof(log); at += 2) {
+    log[at] = '\xC3';
+    log[at + 1] = '\xA9';
+  }
   words_error_line(log, line);
   assert_true(strlen(line) > LINE_MAX_BYTES - 4);
   assert_int_equal(text_utf8_prefix(line, strlen(line)), strlen(line));
