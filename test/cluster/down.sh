@@ -30,3 +30,12 @@ cluster_purge() {
     find "$ARENA_STATE" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
     progress "removed $ARENA_STATE; built programs and downloads are kept in $ARENA_CACHE"
 }
+
+# What was played and what runs; images, packages and keys stay. Needs a cluster
+# that is down.
+cluster_forget() {
+    local name
+    for name in etcd kubelet containerd cni replays; do
+        rm -rf "${ARENA_STATE:?}/$name"
+    done
+}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
 
@@ -72,6 +73,7 @@ class Handler(BaseHTTPRequestHandler):
             self.start_chunks()
             for i in range(int(query["count"])):
                 self.chunk(b"line %d\n" % i)
+                time.sleep(float(query.get("pause", 0)))
             if "hold" in query:
                 self.hold()
             else:
@@ -138,7 +140,8 @@ class H2Peer:
             tls.sendall(connection.data_to_send())
 
     def answer(self, connection, event):
-        headers = {k.decode() if isinstance(k, bytes) else k: v.decode() if isinstance(v, bytes) else v for k, v in event.headers}
+        texts = ([part.decode() if isinstance(part, bytes) else part for part in pair] for pair in event.headers)
+        headers = dict(texts)
         path = headers[":path"]
         bodies = {"/hello": b"hello", "/connections": str(self.accepted).encode(), "/hold": b"held"}
         status = "200" if path in bodies else "404"
