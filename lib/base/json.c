@@ -31,7 +31,6 @@ json *json_parse(const char *text, size_t length, struct error *e) {
   if (problem == json_tokener_continue) {  // a number at top level ends only where the input does
     o = json_tokener_parse_ex(tokener, "", 1);
     problem = json_tokener_get_error(tokener);
-    if (problem == json_tokener_continue) problem = json_tokener_error_parse_eof;
   }
   json_tokener_free(tokener);
 

@@ -114,12 +114,13 @@ static void on_done(void *context, const struct http_response *response, const s
   free(c);
 }
 
-// At most eight digits are allowed.
-static void format_timeout(msec deadline, char *ret, size_t size) {
-  if (deadline < 100000000)
-    snprintf(ret, size, "grpc-timeout: %" PRId64 "m", deadline);
+const char *grpc_timeout_text(msec deadline, char ret[GRPC_TIMEOUT_SIZE]) {
+  enum { EIGHT_DIGITS = 99999999 };
+  if (deadline <= EIGHT_DIGITS)
+    snprintf(ret, GRPC_TIMEOUT_SIZE, "%" PRId64 "m", deadline);
   else
-    snprintf(ret, size, "grpc-timeout: %" PRId64 "S", deadline / 1000 < 99999999 ? deadline / 1000 : 99999999);
+    snprintf(ret, GRPC_TIMEOUT_SIZE, "%" PRId64 "S", deadline / 1000 < EIGHT_DIGITS ? deadline / 1000 : EIGHT_DIGITS);
+  return ret;
 }
 
 struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
@@ -134,8 +135,8 @@ struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *m
   for (size_t i = 0; i < 4; i++) frame[1 + i] = (uint8_t)(length >> (24 - 8 * i));
   if (length > 0) memcpy(frame + FRAME_HEAD, message, length);
   char *url = mem_printf("%s%s", base_url, method);
-  char timeout[48];
-  format_timeout(deadline, timeout, sizeof(timeout));
+  char text[GRPC_TIMEOUT_SIZE], timeout[GRPC_TIMEOUT_SIZE + 16];
+  snprintf(timeout, sizeof(timeout), "grpc-timeout: %s", grpc_timeout_text(deadline, text));
   const char *const headers[] = {"Content-Type: application/grpc", "TE: trailers", deadline > 0 ? timeout : NULL, NULL};
   c->request = http_start(h, &(struct http_options){
                                  .method = "POST",

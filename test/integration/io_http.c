@@ -88,7 +88,7 @@ static json *echo(struct fixture *x, struct http_options o) {
 
 static void post_sends_body_and_headers(void **state) {
   static const char *const headers[] = {"Content-Type: application/json", "Authorization: Bearer x", NULL};
-  char body[3000];  // more than the 1 KiB from which libcurl would ask "Expect: 100-continue"
+  static char body[(1 << 20) + 1];  // from here on libcurl would ask "Expect: 100-continue"
   memset(body, 'b', sizeof(body));
   json *seen = echo(
       *state, (struct http_options){.method = "POST", .headers = headers, .body = body, .body_length = sizeof(body)});
@@ -151,7 +151,7 @@ static bool stop_at_once(void *context, const char *bytes, size_t length) {
 
 static void the_reader_can_stop(void **state) {
   struct fixture *x = *state;
-  fetch(x, "/stream?count=3&hold=1", (struct http_options){.data = stop_at_once, .timeout = -1}, false);
+  fetch(x, "/stream?count=1&hold=1", (struct http_options){.data = stop_at_once, .timeout = -1}, false);
   assert_int_equal(x->f.code, ERR_CANCELLED);
   assert_int_equal(x->f.piece_count, 1);
 }
@@ -177,6 +177,14 @@ static void silence_after_the_headers_ends_by_idle_timeout(void **state) {
   assert_int_equal(x->f.status, 200);
   assert_string_equal(str_text(&x->f.pieces), "line 0\n");
   assert_non_null(strstr(x->f.error.text, "nothing received for 100 ms"));
+}
+
+// Each piece begins the wait anew: 3 s in all, but never more than 100 ms of silence.
+static void a_trickle_is_not_idle(void **state) {
+  struct fixture *x = *state;
+  fetch(x, "/stream?count=30&pause=0.1", (struct http_options){.timeout = -1, .idle_timeout = 2000}, true);
+  assert_int_equal(x->f.code, ERR_NONE);
+  assert_non_null(strstr(str_text(&x->f.pieces), "\nline 29\n"));
 }
 
 // The only transfer ends by its timeout: no other event will ever fetch its completion.
@@ -322,6 +330,7 @@ int main(void) {
       with_client(an_answer_has_its_bound),
       with_client(an_answer_may_be_as_large_as_its_bound),
       with_client(silence_after_the_headers_ends_by_idle_timeout),
+      with_client(a_trickle_is_not_idle),
       with_client(the_last_transfer_can_time_out),
       with_client(a_refused_connection_is_unavailable),
       with_client(an_answer_cut_in_the_middle_is_unavailable),

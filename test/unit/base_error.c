@@ -60,7 +60,7 @@ static void long_text_ends_in_dots(void **state) {
   assert_int_equal(strlen(e.text), ERROR_TEXT_MAX - 1);
   assert_memory_equal(e.text, "p: xx", 5);
   assert_string_equal(e.text + ERROR_TEXT_MAX - 4, "...");
-  error_prefix(&e, "%s", text);  // a prefix that fills it alone
+  error_prefix(&e, "%s%s%s%s", text, text, text, text);  // a prefix that fills it alone, and more
   assert_int_equal(strlen(e.text), ERROR_TEXT_MAX - 1);
 }
 

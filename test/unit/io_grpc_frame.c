@@ -82,11 +82,20 @@ static void an_unknown_status_is_a_broken_peer(void **state) {
   assert_int_equal(grpc_status_to_error(-1, NULL, &e), ERR_INTERNAL);
 }
 
+static void timeouts_have_eight_digits_at_most(void **state) {
+  (void)state;
+  char text[GRPC_TIMEOUT_SIZE];
+  assert_string_equal(grpc_timeout_text(1, text), "1m");
+  assert_string_equal(grpc_timeout_text(99999999, text), "99999999m");
+  assert_string_equal(grpc_timeout_text(100000000, text), "100000S");
+  assert_string_equal(grpc_timeout_text(INT64_MAX, text), "99999999S");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(one_frame_is_one_message),           cmocka_unit_test(anything_else_is_invalid),
-      cmocka_unit_test(each_status_has_its_error),          cmocka_unit_test(the_text_names_the_status),
-      cmocka_unit_test(an_unknown_status_is_a_broken_peer),
+      cmocka_unit_test(timeouts_have_eight_digits_at_most), cmocka_unit_test(one_frame_is_one_message),
+      cmocka_unit_test(anything_else_is_invalid),           cmocka_unit_test(each_status_has_its_error),
+      cmocka_unit_test(the_text_names_the_status),          cmocka_unit_test(an_unknown_status_is_a_broken_peer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,4 +23,7 @@ void grpc_cancel(struct grpc_call *c);  // no callback comes after; the server s
 // ERR_INVALID when it is not exactly one uncompressed frame of at most `max` bytes.
 enum error_code grpc_unframe(const uint8_t *body, size_t length, size_t max, const uint8_t **ret_message,
                              size_t *ret_length, struct error *e);
+enum { GRPC_TIMEOUT_SIZE = 24 };
+// A positive deadline as grpc-timeout has it, at most eight digits and a unit ("5000m", "200000S"); returns ret.
+const char *grpc_timeout_text(msec deadline, char ret[GRPC_TIMEOUT_SIZE]);
 enum error_code grpc_status_to_error(int status, const char *message, struct error *e);
