@@ -172,14 +172,12 @@ def test_controller_may_do_what_it_needs_and_no_more() -> None:
         ("watch", "agents.rl-arena.io"),
         ("create", "jobs.batch"),
         ("create", "matches.rl-arena.io"),
-        ("get", "pods/log"),
     ):
         assert may(verb, what), f"{verb} {what}"
+    assert may("get", "pods", "--subresource=log")
     assert may("patch", "agents.rl-arena.io", "--subresource=status")
     for verb, what in (
         ("get", "secrets"),
-        ("create", "pods/exec"),
-        ("create", "serviceaccounts/token"),
         ("update", "agents.rl-arena.io"),
         ("patch", "submissions.rl-arena.io"),
         ("delete", "agents.rl-arena.io"),
@@ -187,6 +185,8 @@ def test_controller_may_do_what_it_needs_and_no_more() -> None:
         ("create", "deployments.apps"),
     ):
         assert not may(verb, what), f"{verb} {what}"
+    assert not may("create", "pods", "--subresource=exec")
+    assert not may("create", "serviceaccounts", "--subresource=token")
     for verb, what in (("create", "pods"), ("get", "secrets"), ("patch", "deployments.apps")):
         assert not may(verb, what, namespace=cluster.SYSTEM), f"{verb} {what}"
     assert not may("list", "nodes", namespace="default")
