@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import resource
 import subprocess
@@ -83,3 +84,9 @@ def test_a_large_report_in_little_memory(fetch: Fetch, tmp_path: pathlib.Path) -
     line = json.loads(done.stdout)
     assert line["counts"]["high"] == {"total": 60000, "fixable": 60000}
     assert len(line["findings"]) == 50
+
+
+def test_the_watchdog_ends_what_waits_for_ever(fetch: Fetch, tmp_path: pathlib.Path) -> None:
+    """Opening a pipe that nobody writes to stands for a library that never comes back."""
+    os.mkfifo(tmp_path / "pipe")
+    fetch("report", "--from", str(tmp_path / "pipe"), "--timeout", "1").assert_refused("Timeout", code=11)
