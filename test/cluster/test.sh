@@ -138,7 +138,7 @@ meson_test_run() {
     local folder=$ARENA_ROOT/build/$1 suite=$2 code=0
     ARENA_PYTHON=$TEST_PYTHON ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-        meson test -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 || code=$?
+        meson test -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 --timeout-multiplier 10 || code=$?
     mv "$folder/meson-logs/testlog.junit.xml" "$TEST_RESULTS/$suite-$1.xml" || code=1
     return "$code"
 }
