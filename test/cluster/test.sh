@@ -157,6 +157,7 @@ suite_unit() {
     test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize unit
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     python_tests executor "$ARENA_ROOT/executor" tests
+    python_tests arena "$ARENA_ROOT" test/unit
 }
 
 suite_property() {
