@@ -12,6 +12,7 @@ from typing import Any
 
 NAMESPACE = "rl-arena"
 GROUP = "rl-arena.io"
+RESULTS = 24
 Resource = dict[str, Any]
 
 
@@ -71,6 +72,7 @@ class Progress:
     def __init__(self) -> None:
         self.started = int(os.environ.get("ARENA_START", time.time()))
         self.known: dict[str, str] = {}
+        self.first = True
         self.spoke = 0.0
 
     def say(self, text: str) -> None:
@@ -79,10 +81,12 @@ class Progress:
         print(f"[{clock} +{elapsed // 60}m{elapsed % 60:02d}s] {text}", file=sys.stderr, flush=True)
         self.spoke = time.monotonic()
 
-    def note(self, key: str, text: str) -> None:
+    def note(self, key: str, text: str, old: bool = False) -> None:
+        """Tells a change; what is marked as old was so before this run, and is only remembered."""
         if self.known.get(key) != text:
             self.known[key] = text
-            self.say(text)
+            if not old:
+                self.say(text)
 
     def beat(self, text: str) -> None:
         if time.monotonic() - self.spoke > 20:
@@ -130,16 +134,18 @@ def look(progress: Progress, agents: set[str], submissions: set[str]) -> bool:
     found = listed("agents", "submissions", "matches")
     for submission in found.get("Submission", []):
         if name(submission) in submissions:
-            progress.note(f"s/{name(submission)}", describe_submission(submission))
-            if status(submission).get("phase") in ("Rejected", "Failed"):
+            phase = status(submission).get("phase")
+            progress.note(f"s/{name(submission)}", describe_submission(submission), progress.first and phase == "Ready")
+            if phase in ("Rejected", "Failed"):
                 raise Stuck(
                     f"the sample {describe_submission(submission)}\n"
                     f"see: ./arena kubectl -n {NAMESPACE} describe submission {name(submission)}"
                 )
     for match in found.get("Match", []):
-        # What ended before this run is told in the list of results only.
-        if progress.known or status(match).get("phase") not in ("Complete", "Failed"):
-            progress.note(f"m/{name(match)}", describe_match(match))
+        if agents & {side["agent"] for side in match["spec"]["participants"]}:
+            over = status(match).get("phase") in ("Complete", "Failed")
+            progress.note(f"m/{name(match)}", describe_match(match), progress.first and over)
+    progress.first = False
     here = {name(agent): agent for agent in found.get("Agent", [])}
     waiting = sorted(wanted for wanted in agents if wanted not in here or played(here[wanted]) == 0)
     progress.beat(f"{len(agents) - len(waiting)} of {len(agents)} agents have played; not yet: {', '.join(waiting)}")
@@ -172,12 +178,14 @@ def table(rows: list[list[str]]) -> str:
 
 
 def leaderboard(agents: list[Resource]) -> str:
+    """Everybody who has played, the best first."""
     rows = [["#", "AGENT", "OWNER", "ENVIRONMENT", "ELO", "MATCHES", "WON", "LOST", "DRAWN"]]
 
     def elo(agent: Resource) -> int:
         return int((status(agent).get("rating") or {}).get("elo", 0))
 
-    for place, agent in enumerate(sorted(agents, key=lambda one: (-elo(one), name(one))), 1):
+    ranked = sorted((agent for agent in agents if played(agent)), key=lambda one: (-elo(one), name(one)))
+    for place, agent in enumerate(ranked, 1):
         rating = status(agent).get("rating") or {}
         counts = [str(rating.get(key, 0)) for key in ("matches", "wins", "losses", "draws")]
         spec = agent["spec"]
@@ -185,11 +193,16 @@ def leaderboard(agents: list[Resource]) -> str:
     return table(rows)
 
 
-def results(matches: list[Resource]) -> str:
+def finished(matches: list[Resource]) -> list[Resource]:
+    """The latest last."""
     done = [match for match in matches if status(match).get("phase") in ("Complete", "Failed")]
-    done.sort(key=lambda match: status(match).get("completionTime") or "")
-    lines = []
-    for match in done[-30:]:
+    return sorted(done, key=lambda match: status(match).get("completionTime") or "")
+
+
+def results(matches: list[Resource]) -> str:
+    done = finished(matches)
+    lines = [f"(the latest {RESULTS} of {len(done)})"] if len(done) > RESULTS else []
+    for match in done[-RESULTS:]:
         text = result(match) if status(match)["phase"] == "Complete" else describe_match(match)
         lines.append(f"{name(match)}  {match['spec']['environment']}: {text}")
     return "\n".join(lines) or "none"
@@ -202,7 +215,7 @@ def report() -> None:
     print(leaderboard(found.get("Agent", [])))
     print("\nMatches")
     print(results(matches))
-    with_replay = [match for match in matches if (status(match).get("replay") or {}).get("htmlUrl")]
+    with_replay = [match for match in finished(matches) if (status(match).get("replay") or {}).get("htmlUrl")]
     example = name(with_replay[-1]) if with_replay else "MATCH"
     print(
         f"""

@@ -50,6 +50,17 @@ def test_a_change_is_told_once(monkeypatch, progress, capsys) -> None:
     assert capsys.readouterr().err.count("submission a-v1: Building") == 1
 
 
+def test_what_ended_before_is_not_told_again(monkeypatch, progress, capsys) -> None:
+    sides = {"participants": [{"agent": "a"}, {"agent": "b"}]}
+    old = resource("Match", "old", {"phase": "Complete"}, **sides)
+    other = resource("Match", "other", {"phase": "Running"}, participants=[{"agent": "x"}, {"agent": "y"}])
+    look(monkeypatch, progress, {"Match": [old, other]})
+    look(monkeypatch, progress, {"Match": [old, other, resource("Match", "new", {"phase": "Complete"}, **sides)]})
+    told = capsys.readouterr().err
+    assert "match new: Complete" in told
+    assert "match old" not in told and "match other" not in told
+
+
 def test_the_limit_ends_the_wait(monkeypatch, progress) -> None:
     monkeypatch.setattr(watch, "listed", lambda *kinds: {})
     with pytest.raises(watch.Stuck, match="not every sample agent has played"):
@@ -66,7 +77,8 @@ def test_a_result_says_who_won_and_what_it_cost() -> None:
 
 
 def test_the_leaderboard_is_sorted_by_elo() -> None:
-    lines = watch.leaderboard([agent("a", 1400), agent("b", 1600), agent("c", 1600)]).splitlines()
+    found = [agent("a", 1400, 3), agent("b", 1600, 1), agent("c", 1600, 2), agent("idle")]
+    lines = watch.leaderboard(found).splitlines()
     assert [line.split()[1] for line in lines] == ["AGENT", "b", "c", "a"]
 
 
