@@ -1,5 +1,6 @@
 #include "executor.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -31,6 +32,7 @@ struct executor {
 static void call_free(void *value) {
   struct call *c = value;
   if (c->state == CALL_RUNNING) {
+    fault_point("before", "cancel RunMatch", c->match);
     grpc_cancel(c->grpc);
     c->x->running--;
   }
@@ -63,6 +65,7 @@ void executor_free(struct executor *x) {
 
 static void call_ended(void *context, const uint8_t *bytes, size_t length, const struct error *e) {
   struct call *c = context;
+  fault_point("after", "RunMatch", c->match);
   c->grpc = NULL;
   c->x->running--;
   c->finished = clock_now();
@@ -95,6 +98,7 @@ void executor_run(struct executor *x, const char *match, const char *uid, int32_
   c->started = clock_now();
   map_put(x->calls, uid, c);  // frees, and so cancels, the call of an earlier attempt
   x->running++;
+  fault_point("before", "RunMatch", match);
   c->grpc = grpc_start(x->http, x->url, EXECUTOR_RUN_MATCH, bytes, length, deadline, RESPONSE_MAX, call_ended, c);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/memory.h"
 
 #include "config_private.h"
@@ -88,6 +89,13 @@ static void count(const struct kube_call *call, int status) {
 
 static void send_request(struct kube_call *call);
 
+// Writes change the world; a log is read once and decides. Other reads leave no trace.
+static void pass_fault_point(const struct kube_call *call, const char *when) {
+  if (!FAULT_POINTS) return;
+  if (strcmp(call->method, "GET") != 0 || strstr(call->url, "/log?") != NULL)
+    fault_point(when, call->method, call->url);
+}
+
 static void finish(struct kube_call *call, const struct kube_answer *answer, const struct error *e) {
   unlink_call(call);  // `done` may free the client
   call->finished = true;
@@ -113,6 +121,7 @@ static void finish_ok(struct kube_call *call, struct kube_answer *answer) {
 static void on_response(void *context, const struct http_response *response, const struct error *http_error) {
   struct kube_call *call = context;
   call->request = NULL;
+  pass_fault_point(call, "after");
   count(call, response->status);
   struct kube_answer answer = {.text = response->body, .length = response->length, .status = response->status};
   if (http_error != NULL) {
@@ -190,6 +199,7 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_reque
   call->data = r->data;
   call->done = done;
   call->context = context;
+  pass_fault_point(call, "before");
   send_request(call);
   return call;
 }
