@@ -62,10 +62,17 @@ example_image() {
         die "could not push the image of examples/sources/image"
 }
 
-# The images for a cluster of one's own: ./arena images registry.example.org/rl-arena
+# The images for a cluster of one's own: ./arena images registry.example.org/rl-arena v1
 arena_images() {
-    local prefix=${1:-} tag=${2:-dev} name
+    local prefix=${1:-} tag=${2:-dev} name flags=()
     [ -n "$prefix" ] || die "usage: ./arena images PREFIX [TAG], e.g. ./arena images registry.example.org/rl-arena v1"
+    # A registry without TLS has to be named as one.
+    case $prefix in
+    http://*)
+        prefix=${prefix#http://}
+        flags=(--tls-verify=false)
+        ;;
+    esac
     require_root
     with_lock
     mkdir -p "$ARENA_LOG" "$ARENA_EPHEMERAL"
@@ -77,7 +84,7 @@ arena_images() {
     for name in controller fetch executor agent-runtime kaniko trivy; do
         image_build "$name" "localhost/rl-arena/$name:dev"
         progress "pushing $prefix/$name:$tag"
-        buildah_here push "localhost/rl-arena/$name:dev" "docker://$prefix/$name:$tag" ||
+        buildah_here push "${flags[@]}" "localhost/rl-arena/$name:dev" "docker://$prefix/$name:$tag" ||
             die "could not push $prefix/$name:$tag; log in with: buildah login ${prefix%%/*}"
     done
     progress "pushed; set the images in an overlay as manifests/overlays/cluster shows"
