@@ -116,7 +116,10 @@ def service(name: str, path: str) -> str:
 
 
 def apply(objects: Iterable[Object]) -> None:
-    text = yaml.safe_dump_all(list(objects), sort_keys=False)
+    every = list(objects)
+    if not every:
+        return
+    text = yaml.safe_dump_all(every, sort_keys=False)
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
 
@@ -183,20 +186,20 @@ def is_over(match: Object) -> bool:
     return holds(match, "Complete") or holds(match, "Failed")
 
 
-def ready_submission(name: str, seconds: float = 540) -> Object:
+def ready_submission(name: str, seconds: float = 900) -> Object:
     return until("submissions", name, lambda s: holds(s, "Ready"), "Ready", seconds, is_stalled)
 
 
-def stalled_submission(name: str, seconds: float = 540) -> Object:
+def stalled_submission(name: str, seconds: float = 900) -> Object:
     """One that has ended badly, as it should."""
     return until("submissions", name, is_stalled, "Stalled", seconds, lambda s: holds(s, "Ready"))
 
 
-def complete_match(name: str, seconds: float = 540) -> Object:
+def complete_match(name: str, seconds: float = 900) -> Object:
     return until("matches", name, lambda m: holds(m, "Complete"), "Complete", seconds, lambda m: holds(m, "Failed"))
 
 
-def wait_for_condition(kind: str, name: str, what: str, seconds: int = 540) -> Object:
+def wait_for_condition(kind: str, name: str, what: str, seconds: int = 900) -> Object:
     """As a person would: kubectl wait."""
     try:
         kubectl(

@@ -1,7 +1,8 @@
-"""One run of the suite: everything that takes long is applied at its beginning, all at once.
+"""One run of the suite: what takes long is applied all at once, and well before it is looked at.
 
 A test module says what it needs in a function `objects(run)`; what has to be done in steps, in
-`prepare(run)`. Only the modules of the tests that were chosen are asked.
+`prepare(run)`. Both happen before the tests of the modules before it, so that a machine of two cores
+always has something to build, and never so much that everything waits for everything.
 """
 
 from __future__ import annotations
@@ -19,27 +20,49 @@ pytest.register_assert_rewrite("checks", "cluster")
 import cluster  # noqa: E402 - what it asserts is told like what a test asserts
 from objects import RUN_LABEL, Run  # noqa: E402
 
-# In this order the long ones have begun when the others are looked at, and what restarts the
-# arena's programs comes last.
-ORDER = ("test_sources", "test_matches", "test_matchmaking", "test_operations", "test_recovery")
+# What is pure first, then in an order in which the long ones have begun when the others are looked
+# at. Those that are not named come next, and what kills the arena's programs comes last.
+FIRST = ("test_invariants", "test_sources", "test_matches", "test_matchmaking", "test_operations")
+LAST = ("test_recovery",)
+AHEAD = 2
 LEFTOVER_SECONDS = 3600
 
 
 def rank(item: pytest.Item) -> int:
     name = item.module.__name__.rpartition(".")[2] if isinstance(item, pytest.Function) else ""
-    return ORDER.index(name) if name in ORDER else len(ORDER)
+    if name in LAST:
+        return len(FIRST) + 1 + LAST.index(name)
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
 
 
-def modules_of(items: list[pytest.Item]) -> list[ModuleType]:
-    found: dict[str, ModuleType] = {}
-    for item in items:
-        if isinstance(item, pytest.Function):
-            found.setdefault(item.module.__name__, item.module)
-    return list(found.values())
+class Stage:
+    """The run, and how far its modules' objects have been applied."""
+
+    def __init__(self, run: Run, items: list[pytest.Item]) -> None:
+        modules = {item.module.__name__: item.module for item in items if isinstance(item, pytest.Function)}
+        self.run = run
+        self.waiting: list[ModuleType] = list(modules.values())
+        self.applied: list[ModuleType] = []
+
+    def reach(self, module: ModuleType) -> None:
+        """Applies what this module and those soon after it need."""
+        if module in self.waiting:
+            self._apply(self.waiting.index(module) + 1 + AHEAD)
+        else:
+            ahead = len(self.applied) - 1 - self.applied.index(module)
+            self._apply(max(0, AHEAD - ahead))
+
+    def _apply(self, count: int) -> None:
+        now, self.waiting = self.waiting[:count], self.waiting[count:]
+        self.applied += now
+        for module in now:
+            if hasattr(module, "prepare"):
+                module.prepare(self.run)
+        cluster.apply([item for module in now if hasattr(module, "objects") for item in module.objects(self.run)])
 
 
 def remove(selector: str) -> None:
@@ -67,15 +90,16 @@ def check_cluster() -> None:
 
 
 @pytest.fixture(scope="session")
-def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     check_cluster()
     remove_leftovers()
-    this = Run(secrets.token_hex(2))
-    modules = modules_of(request.session.items)
-    cluster.apply([item for module in modules if hasattr(module, "objects") for item in module.objects(this)])
-    for module in modules:
-        if hasattr(module, "prepare"):
-            module.prepare(this)
+    this = Stage(Run(secrets.token_hex(2)), request.session.items)
     yield this
     if not os.environ.get("ARENA_E2E_KEEP"):
-        remove(f"{RUN_LABEL}={this.mark}")
+        remove(f"{RUN_LABEL}={this.run.mark}")
+
+
+@pytest.fixture(scope="module")
+def run(request: pytest.FixtureRequest, stage: Stage) -> Run:
+    stage.reach(request.module)
+    return stage.run

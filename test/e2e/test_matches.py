@@ -190,7 +190,7 @@ def test_five_forfeits_running_take_an_agent_out_of_the_queue(run: Run) -> None:
 
 
 def test_both_sides_forfeit_and_nobody_is_rated(run: Run) -> None:
-    match = cluster.until("matches", run.name("both-forfeit"), cluster.is_over, "over", 540)
+    match = cluster.until("matches", run.name("both-forfeit"), cluster.is_over, "over", 900)
     assert status(match)["phase"] == "Failed" and not holds(match, "Complete")
     both = ("nobody's rating changes", run.name("broken") + ":", run.name("broken-too") + ":", "a_module_that_is_not")
     cluster.assert_told(match, "Failed", "BothForfeited", *both)
@@ -226,7 +226,7 @@ def test_match_of_an_agent_that_does_not_exist_waits(run: Run) -> None:
         run.name("nowhere"),
         lambda m: condition(m, "Prepared").get("reason") == "AgentNotFound",
         "it says who is missing",
-        540,
+        900,
     )
     cluster.assert_told(match, "Prepared", "AgentNotFound", run.name("nobody-at-all"), "Create it")
 

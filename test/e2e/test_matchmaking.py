@@ -74,7 +74,7 @@ def queue_state(agent: Object) -> str:
     return str(status(agent).get("queue", {}).get("state", ""))
 
 
-def until_state(name: str, state: str, seconds: float = 540) -> Object:
+def until_state(name: str, state: str, seconds: float = 900) -> Object:
     return cluster.until("agents", name, lambda a: queue_state(a) == state, f"its queue state is {state}", seconds)
 
 

@@ -177,7 +177,7 @@ def check_versions(s: Snapshot) -> Iterator[str]:
         if (
             here
             and max(counts) > status(here).get("latestVersion", 0)
-            and all(created(here) < created(o) for o in ones)
+            and all(created(here) <= created(o) for o in ones)
         ):
             yield f"Agent {agent}: version {max(counts)} was given, latestVersion is lower"
 
