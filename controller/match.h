@@ -73,6 +73,9 @@ struct seat_state {
   msec again;          // WAITING: when to look again at the latest
 };
 void seat_look(const struct pod *pod, const struct match_defaults *limits, msec now, struct seat_state *ret);
+// Whether it was ended for using more disk than its own limits.
+bool seat_used_too_much_disk(const struct pod *pod);
+#define SEAT_DISK_TEXT "Its Pod was ended: it used more disk than it may. What it prints counts."
 // Whether the Pod ended (or is ending) by the platform's doing rather than the agent's.
 bool seat_was_disrupted(const struct pod *pod);
 

@@ -35,8 +35,11 @@ static void fill_outcomes(struct match_turn *t, const struct wire_result *r) {
       p->outcome = loser < 0 && r->winner_id == NULL ? OUTCOME_DRAW : OUTCOME_LOSS;
     }
     // The Pod may know more than the executor saw.
-    const struct container_state *c = t->v->seats[i].pod ? pod_container(t->v->seats[i].pod, "agent") : NULL;
-    if (a->failure == WIRE_FAILURE_DISCONNECTED && c != NULL && text_equal(c->reason, "OOMKilled")) {
+    const struct pod *pod = t->v->seats[i].pod;
+    const struct container_state *c = pod_container(pod, "agent");
+    if (a->failure == WIRE_FAILURE_DISCONNECTED && seat_used_too_much_disk(pod)) {
+      mem_replace(&p->error_message, SEAT_DISK_TEXT);
+    } else if (a->failure == WIRE_FAILURE_DISCONNECTED && c != NULL && text_equal(c->reason, "OOMKilled")) {
       mem_replace(&p->error_message, "Its container was killed for using more memory than its limit.");
     }
   }

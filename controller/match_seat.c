@@ -1,6 +1,7 @@
 // Reading an agent's Pod: ready, still coming, broken by its own doing, or by the platform's.
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/str.h"
@@ -24,7 +25,20 @@ static void verdict(struct seat_state *s, enum seat_verdict v, const char *reaso
   s->reason = reason;
 }
 
+// The kubelet evicts a Pod that uses more disk than its own limits with the same reason as one that a
+// node in need of room gives up; only the words differ. An image can bring it about by its log.
+bool seat_used_too_much_disk(const struct pod *pod) {
+  static const char *const words[] = {"exceeds the total limit of containers", "exceeded its local ephemeral storage",
+                                      "Usage of EmptyDir volume"};
+  if (pod == NULL || pod->disrupted || !text_equal(pod->reason, "Evicted") || pod->message == NULL) return false;
+  for (unsigned i = 0; i < array_size(words); i++) {
+    if (strstr(pod->message, words[i]) != NULL) return true;
+  }
+  return false;
+}
+
 bool seat_was_disrupted(const struct pod *pod) {
+  if (seat_used_too_much_disk(pod)) return false;
   if (pod == NULL || pod->meta.deleted != 0 || pod->disrupted) return true;
   static const char *const reasons[] = {"Evicted",      "NodeLost",   "Preempting",   "Shutdown",
                                         "NodeShutdown", "Terminated", "NodeAffinity", "UnexpectedAdmissionError",
@@ -47,7 +61,9 @@ static bool is_pull_trouble(const char *reason) {
 }
 
 static void look_at_end(const struct pod *pod, const struct container_state *c, struct seat_state *ret) {
-  if (c != NULL && text_equal(c->reason, "OOMKilled")) {
+  if (seat_used_too_much_disk(pod)) {
+    verdict(ret, SEAT_AGENT_FAULT, "DiskExceeded", SEAT_DISK_TEXT);
+  } else if (c != NULL && text_equal(c->reason, "OOMKilled")) {
     verdict(ret, SEAT_AGENT_FAULT, "OOMKilled", "Its container was killed for using more memory than its limit.");
   } else if (c != NULL && text_equal(c->reason, "ContainerStatusUnknown")) {
     verdict(ret, SEAT_PLATFORM_FAULT, "PodLost", "Pod %s was lost by its node.", pod->meta.name);
@@ -60,8 +76,19 @@ static void look_at_end(const struct pod *pod, const struct container_state *c, 
   }
 }
 
+// No node can start an image that names no program: that is how it was built.
+static bool has_no_command(const struct container_state *c) {
+  return c != NULL && text_equal(c->waiting_reason, "CreateContainerError") && c->message != NULL &&
+         strstr(c->message, "no command specified") != NULL;
+}
+
 static void look_at_pending(const struct pod *pod, const struct container_state *c, msec now, struct seat_state *ret) {
   const msec age = now - pod->meta.created;
+  if (has_no_command(c)) {
+    verdict(ret, SEAT_AGENT_FAULT, "StartError",
+            "Its image cannot be started: it names no command. Give its Dockerfile an ENTRYPOINT.");
+    return;
+  }
   if (c != NULL && is_pull_trouble(c->waiting_reason)) {
     if (age >= PULL_PATIENCE_MS) {
       verdict(ret, SEAT_PLATFORM_FAULT, c->waiting_reason, "Pod %s cannot start its container: %s", pod->meta.name,

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -242,6 +243,59 @@ static void a_container_that_ends_before_it_serves_forfeits(void **state) {
   assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
 }
 
+// How an agent that is about to lose could make the match a fault of the platform, and so unrated.
+static void a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-1",
+              "{'status':{'phase':'Failed','reason':'Evicted','message':'Pod ephemeral local storage usage exceeds the "
+              "total limit of containers 128Mi. ','containerStatuses':[{'name':'agent','ready':false,"
+              "'state':{'terminated':{'exitCode':137,'reason':'Error'}}}]}}");
+  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
+  w->executor_answers = true;
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Forfeit");
+  assert_non_null(strstr(world_text(w, "Match", "m", "status.participants.1.errorMessage"), "more disk than it may"));
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
+}
+
+static void a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-1",
+              "{'status':{'phase':'Failed','reason':'Evicted','message':'The node was low on resource: "
+              "ephemeral-storage. ','containerStatuses':[{'name':'agent','ready':false,"
+              "'state':{'terminated':{'exitCode':137,'reason':'Error'}}}]}}");
+  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
+  w->executor_answers = true;
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "False/PodLost");
+}
+
+static void an_image_without_a_command_forfeits_at_once(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-0",
+              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
+              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  world_patch(w, "Pod", "m-agent-1",
+              "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'}],"
+              "'containerStatuses':[{'name':'agent','ready':false,'state':{'waiting':{'reason':'CreateContainerError',"
+              "'message':'failed to generate container spec: no command specified'}}}]}}");
+  w->game.failure[1] = WIRE_FAILURE_STARTUP;
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+}
+
 static void a_finished_match_is_removed_after_its_ttl(void **state) {
   struct world *w = *state;
   world_apply(w,
@@ -293,6 +347,9 @@ int main(void) {
       scenario(a_pod_that_is_taken_away_is_not_its_agents_fault),
       scenario(an_image_that_cannot_be_pulled_fails_unrated_after_three_attempts),
       scenario(a_container_that_ends_before_it_serves_forfeits),
+      scenario(a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits),
+      scenario(a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault),
+      scenario(an_image_without_a_command_forfeits_at_once),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(the_seed_is_the_one_asked_for),
       scenario(an_unrated_match_changes_no_rating),
