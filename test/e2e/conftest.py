@@ -65,9 +65,19 @@ class Stage:
         cluster.apply([item for module in now if hasattr(module, "objects") for item in module.objects(self.run)])
 
 
-def remove(selector: str) -> None:
+def remove(mark: str) -> None:
+    """Everything of one run, and what the matchmaker made of its agents."""
+    mine = Run(mark).name("")
     kinds = ",".join(cluster.full(kind) for kind in ("matches", "submissions", "agents", "matchmakingqueues"))
+    selector = f"{RUN_LABEL}={mark}"
     cluster.kubectl("delete", kinds, "-l", selector, "--wait=true", "--timeout=100s", limit=110)
+    made = [
+        cluster.name_of(match)
+        for match in cluster.listed("matches")
+        if any(seat["agent"].startswith(mine) for seat in match["spec"]["participants"])
+    ]
+    if made:
+        cluster.delete("matches", *made)
 
 
 def remove_leftovers() -> None:
@@ -76,7 +86,7 @@ def remove_leftovers() -> None:
     for agent in cluster.listed("agents", RUN_LABEL):
         made = datetime.datetime.fromisoformat(agent["metadata"]["creationTimestamp"])
         if (now - made).total_seconds() > LEFTOVER_SECONDS:
-            remove(f"{RUN_LABEL}={agent['metadata']['labels'][RUN_LABEL]}")
+            remove(agent["metadata"]["labels"][RUN_LABEL])
 
 
 def check_cluster() -> None:
@@ -96,7 +106,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     this = Stage(Run(secrets.token_hex(2)), request.session.items)
     yield this
     if not os.environ.get("ARENA_E2E_KEEP"):
-        remove(f"{RUN_LABEL}={this.run.mark}")
+        remove(this.run.mark)
 
 
 @pytest.fixture(scope="module")
