@@ -43,7 +43,7 @@ static void random_text(char *ret, unsigned max) {
   size_t length = 0;
   for (unsigned n = random_below(&r, max / 4); n > 0; n--) {
     if (random_below(&r, 4) == 0)
-      length += strlen(strcpy(ret + length, beyond[random_below(&r, 3)]));
+      length += (size_t)snprintf(ret + length, 5, "%s", beyond[random_below(&r, 3)]);
     else
       ret[length++] = (char)(1 + random_below(&r, 127));
   }
