@@ -119,7 +119,8 @@ static void given_up(struct submission_step *s, const struct attempt *last, cons
   char message[1600];
   bool named = !text_equal(e->reason, "BuildFailed");
   snprintf(message, sizeof(message), "Attempt %d of %d failed: %s%s%s%s %s", last->number, tries_of(s->view->self),
-           named ? e->reason : "", named ? ": " : "", e->message, stop_of(e->message), words_advice(e->reason));
+           named ? e->reason : "", named ? ": " : "", e->message, stop_of(e->message),
+           words_advice(e->reason, e->message));
   if (e->fetching) {
     step_condition(s, FETCHED, CONDITION_FALSE, e->reason, "%s", message);
     condition_remove(&s->to.conditions, BUILT);

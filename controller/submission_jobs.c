@@ -88,9 +88,10 @@ static void add_fetch(json *pod, const struct submission *s, const struct settin
 
 // ---- build ---------------------------------------------------------------------------------------
 
-// pip refuses a plain http index unless its host is named as trusted.
+// pip knows no authorities but its own, and refuses a plain http index unless its host is named as trusted.
 static void pip_args(json *build, const struct settings *settings) {
   const char *index = settings->pip_index_url;
+  if (settings->ca_config_map) pod_arg(build, "--build-arg=PIP_CERT=" SOURCE_FOLDER "/authorities.crt");
   if (!index) return;
   pod_arg_format(build, "--build-arg=PIP_INDEX_URL=%s", index);
   if (!text_starts(index, "http://")) return;

@@ -99,8 +99,8 @@ void words_error_line(const char *log, char ret[LINE_MAX_BYTES]);
 // Printable text in one line, cut between characters.
 void words_clean(const char *text, size_t length, char *ret, size_t size);
 bool words_is_digest(const char *text, char ret[DIGEST_SIZE]);  // white space around it is fine
-// What the author (or operator) can do about a failure of this reason.
-const char *words_advice(const char *reason);
+// What the author (or operator) can do about a failure of this reason, with this error line.
+const char *words_advice(const char *reason, const char *message);
 
 // ---- stages: true when the next one may go on ----------------------------------------------------
 

@@ -71,8 +71,9 @@ static bool is_chatter(const char *line) {
 }
 
 static bool is_error(const char *line) {
-  static const char *const words[] = {"error",     "failed",    "fatal",        "cannot",    "can't",  "could not",
-                                      "not found", "exception", "no such file", "unable to", "denied", "killed"};
+  static const char *const words[] = {"error",     "failed",    "fatal",       "cannot",       "can't",
+                                      "could not", "not found", "exception",   "no such file", "unable to",
+                                      "denied",    "killed",    "unauthorized"};
   return contains_any(line, words, array_size(words));
 }
 
@@ -82,9 +83,19 @@ struct candidates {
   char wrapper[LINE_MAX_BYTES];  // the last at all
 };
 
+// Kaniko's advice in front of what the registry answered is for somebody at a command line, and long.
+static size_t push_advice_length(const char *line, size_t length) {
+  static const char advice[] =
+      "error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated "
+      "correctly, and try again: ";
+  size_t n = sizeof(advice) - 1;
+  return length > n && memcmp(line, advice, n) == 0 ? n : 0;
+}
+
 static void consider(struct candidates *c, const char *line, size_t length) {
   char clean[LINE_MAX_BYTES];
-  words_clean(line, length, clean, sizeof(clean));
+  size_t skip = push_advice_length(line, length);
+  words_clean(line + skip, length - skip, clean, sizeof(clean));
   if (!clean[0]) return;
   if (is_wrapper(clean)) {
     if (!c->wrapper[0]) memcpy(c->wrapper, clean, sizeof(clean));
@@ -137,7 +148,11 @@ bool words_is_digest(const char *text, char ret[DIGEST_SIZE]) {
   return true;
 }
 
-const char *words_advice(const char *reason) {
+static bool is_push(const char *message) {
+  return text_starts(message, "checking push permission") || text_starts(message, "error pushing image");
+}
+
+const char *words_advice(const char *reason, const char *message) {
   static const struct {
     const char *reason, *advice;
   } table[] = {
@@ -152,6 +167,8 @@ const char *words_advice(const char *reason) {
       {"Disrupted", "The platform took it away, which is not the source's fault: apply a new Submission."},
       {"BuildFailed", "Fix the source (Dockerfile, requirements.txt), then apply a new Submission."},
   };
+  if (is_push(message))
+    return "The registry did not take the image, which is not the source's fault: tell the arena's operator.";
   for (unsigned i = 0; i < array_size(table); i++)
     if (text_equal(table[i].reason, reason)) return table[i].advice;
   return "Apply a new Submission once that is solved.";

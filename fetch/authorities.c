@@ -31,3 +31,11 @@ bool authorities_read(struct str *ret, struct fault *f) {
                      "The arena's certificate authorities cannot be read (%s). Tell its operator.",
                      ret->failed ? "too large" : strerror(errno));
 }
+
+bool authorities_write(int folder, struct fault *f) {
+  struct str cleanup_str text = STR_INIT(AUTHORITIES_MAX);
+  if (!authorities_read(&text, f)) return false;
+  if (text.length == 0) return true;
+  int cleanup_fd out = openat(folder, AUTHORITIES_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+  return (out >= 0 && files_write(out, text.data, text.length)) || files_fault(f, "write the authorities");
+}

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/str.h"
 
+#include "authorities.h"
 #include "files.h"
 #include "progress.h"
 
@@ -24,7 +25,8 @@ int context_begin(const char *workspace, struct fault *f) {
   }
   // An init container runs again after a node's restart.
   int cleanup_fd work = -1;
-  if (!files_remove(fd, CONTEXT_WORK) || !files_remove(fd, "context") || !files_remove(fd, "Dockerfile")) {
+  if (!files_remove(fd, CONTEXT_WORK) || !files_remove(fd, "context") || !files_remove(fd, "Dockerfile") ||
+      !files_remove(fd, AUTHORITIES_FILE)) {
     files_fault(f, "clear the last attempt");
   } else {
     work = files_make_folder(fd, CONTEXT_WORK, f);
@@ -110,6 +112,7 @@ static bool make_dockerfile(int workspace, bool requirements, const char *runtim
         &text,
         "ARG PIP_INDEX_URL\n"
         "ARG PIP_TRUSTED_HOST\n"
+        "ARG PIP_CERT\n"
         "USER root\n"
         "COPY requirements.txt /tmp/requirements.txt\n"
         "RUN PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore \\\n"

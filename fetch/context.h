@@ -1,4 +1,4 @@
-// What Kaniko gets: `context/` (the source) and `Dockerfile` beside it, in the workspace.
+// What Kaniko gets: `context/` (the source) and `Dockerfile` beside it, in the workspace; authorities.h adds a file.
 #pragma once
 
 #include <stdbool.h>

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 
+#include "authorities.h"
 #include "context.h"
 #include "download.h"
 #include "files.h"
@@ -76,8 +77,9 @@ static bool fetch_source(const struct options *o, int workspace, struct fault *f
   int cleanup_fd root = files_make_folder(work, "tree", f);
   if (root < 0) return false;
   struct tree *tree = tree_new(root, &o->limits);
-  bool ok =
-      fetch_tree(o, work, tree, f) && context_finish(workspace, "tree", tree_link_to_root(tree), o->runtime_image, f);
+  bool ok = fetch_tree(o, work, tree, f) &&
+            context_finish(workspace, "tree", tree_link_to_root(tree), o->runtime_image, f) &&
+            authorities_write(workspace, f);
   if (ok)
     progress_step("fetched: %zu files and folders, %.1f MiB", tree_count(tree), (double)tree_bytes(tree) / (1 << 20));
   tree_free(tree);

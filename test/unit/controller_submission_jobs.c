@@ -141,6 +141,7 @@ static void a_build_of_an_inline_source(void **state) {
   assert_no_args(job, "build", "insecure");
   assert_no_args(job, "build", "skip-tls");
   assert_no_args(job, "build", "PIP_");
+  assert_null(json_get(pod_of(job), "imagePullSecrets"));
   assert_string_equal(mount_of(job, "fetch", "workspace"), "/workspace");
   assert_string_equal(mount_of(job, "build", "workspace"), "/kaniko/buildcontext");
   json *source = json_get(named(json_get(pod_of(job), "volumes"), "source"), "configMap");
@@ -213,6 +214,7 @@ static void what_is_configured_is_given(void **state) {
   assert_args(job, "build", " --insecure --insecure-pull --skip-tls-verify --skip-tls-verify-pull ");
   assert_args(job, "build", " --build-arg=PIP_INDEX_URL=http://me:pw@10.77.0.1:8081/simple/ ");
   assert_args(job, "build", " --build-arg=PIP_TRUSTED_HOST=10.77.0.1:8081 ");
+  assert_args(job, "build", " --build-arg=PIP_CERT=/kaniko/buildcontext/authorities.crt ");
   assert_string_equal(mount_of(job, "build", "registry"), "/kaniko/.docker");
   assert_string_equal(mount_of(job, "build", "ca"), "/kaniko/ca");
   assert_string_equal(env_of(job, "build", "SSL_CERT_DIR"), "/kaniko/ssl/certs:/kaniko/ca");
@@ -259,6 +261,7 @@ static void a_scan_gets_its_database_where_it_is_told(void **state) {
   assert_args(job, "scan", " --insecure --db-repository=r.test/db:2 --offline-scan --skip-java-db-update r.test/a:1 ");
   assert_string_equal(env_of(job, "scan", "DOCKER_CONFIG"), mount_of(job, "scan", "registry"));
   assert_string_equal(env_of(job, "scan", "SSL_CERT_DIR"), mount_of(job, "scan", "ca"));
+  assert_string_equal(json_text(json_item(json_get(pod_of(job), "imagePullSecrets"), 0), "name"), "push");
   settings.trivy_server_url = "http://trivy:4954";
   cleanup_json json *remote = submission_scan_job(&s, "r.test/a:1", 1, &settings);
   assert_args(remote, "scan", " --server=http://trivy:4954 ");

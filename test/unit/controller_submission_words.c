@@ -36,6 +36,10 @@ static void the_line_that_says_what_went_wrong_is_found(void **state) {
       {"ModuleNotFoundError: No module named 'torch'\nINFO[0009] Running\nthat was it\n",
        "ModuleNotFoundError: No module named 'torch'"},
       {"a line without an end", "a line without an end"},
+      {"error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated "
+       "correctly, and try again: checking push permission for \"r.test/a:v1\": POST https://r.test/v2/: UNAUTHORIZED: "
+       "authentication required\nthe end\n",
+       "checking push permission for \"r.test/a:v1\": POST https://r.test/v2/: UNAUTHORIZED: authentication required"},
   };
   char line[LINE_MAX_BYTES];
   for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -81,11 +85,32 @@ static void only_a_whole_digest_is_one(void **state) {
   assert_false(words_is_digest(NULL, ret));
 }
 
+static void advice_is_for_who_can_follow_it(void **state) {
+  (void)state;
+  static const char author[] = "Fix the source", operator[] = "tell the arena's operator";
+  static const struct {
+    const char *reason, *message, *advice;
+  } cases[] = {
+      {"BuildFailed", "ERROR: No matching distribution found for nope", author},
+      {"BuildFailed", "GET https://index.test/v2/base: UNAUTHORIZED: authentication required", author},
+      {"BuildFailed", "checking push permission for \"r.test/a\": UNAUTHORIZED: authentication required", operator},
+       {"BuildFailed", "error pushing image: failed to push to destination r.test/a: x509: unknown", operator},
+        {
+            "PodLost",
+            "the Pod is gone",
+            operator},
+            {"SomethingNew", "", "Apply a new Submission"},
+       };
+  for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    assert_non_null(strstr(words_advice(cases[i].reason, cases[i].message), cases[i].advice));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_line_that_says_what_went_wrong_is_found),
       cmocka_unit_test(a_long_or_hostile_line_is_cut_between_characters),
       cmocka_unit_test(only_a_whole_digest_is_one),
+      cmocka_unit_test(advice_is_for_who_can_follow_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

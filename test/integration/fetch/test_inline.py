@@ -46,10 +46,33 @@ def test_dockerfile_with_requirements(fetch: Fetch, tmp_path: pathlib.Path) -> N
     done = fetch("inline", "--from", str(source))
     done.assert_done()
     text = done.dockerfile
-    for word in ("ARG PIP_INDEX_URL", "ARG PIP_TRUSTED_HOST", "python3 -m pip install", "USER 10001"):
+    for word in ("ARG PIP_INDEX_URL", "ARG PIP_TRUSTED_HOST", "ARG PIP_CERT", "python3 -m pip install", "USER 10001"):
         assert word in text
     # The packages come before the code: they stay in the cache when the code alone changes.
     assert text.index("COPY requirements.txt") < text.index("pip install") < text.index("COPY . /agent/")
+
+
+def test_own_authorities_are_left_for_the_build(fetch: Fetch, tmp_path: pathlib.Path) -> None:
+    """Beside the public ones: packages may come from either."""
+    own = tmp_path / "ca.crt"
+    own.write_text("-----BEGIN CERTIFICATE-----\nown\n-----END CERTIFICATE-----\n")
+    source = configmap(tmp_path / "source", {"agent.py": ""})
+    done = fetch("inline", "--from", str(source), env={"SSL_CERT_FILE": str(own)})
+    done.assert_done()
+    left = done.workspace / "authorities.crt"
+    assert left.stat().st_mode & 0o777 == 0o644, "pip may run as another user"
+    assert own.read_text() in left.read_text()
+    public = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    if public.exists():
+        assert public.read_text() in left.read_text()
+    assert {path.name for path in done.workspace.iterdir()} == {"context", "Dockerfile", "authorities.crt"}
+
+    done = fetch("inline", "--from", str(source))
+    done.assert_done()
+    assert {path.name for path in done.workspace.iterdir()} == {"context", "Dockerfile"}
+    gone = {"SSL_CERT_FILE": str(tmp_path / "missing.crt")}
+    done = fetch("inline", "--from", str(source), env=gone)
+    assert (done.code, done.reason) == (11, "AuthoritiesMissing")
 
 
 def test_own_dockerfile(fetch: Fetch, tmp_path: pathlib.Path) -> None:
@@ -103,9 +126,11 @@ def test_again_after_an_interruption(fetch: Fetch, tmp_path: pathlib.Path) -> No
     (workspace / "context").mkdir()
     (workspace / "context" / "old.py").write_text("old")
     (workspace / "Dockerfile").symlink_to("/etc/passwd")
+    (workspace / "authorities.crt").write_text("old")
     fetch.runs += 1
     done = subprocess.run(
         [fetch.program, "inline", "--from", str(source), "--to", str(workspace), "--runtime-image", RUNTIME],
+        env={},
         capture_output=True,
         check=False,
     )
