@@ -51,7 +51,8 @@ static void run(struct match_turn *t, const struct seat_state *seats) {
                                       .image = p->image,
                                       .version = versions[i],
                                       .endpoint = ready ? endpoints[i] : "",
-                                      .failure = ready ? NULL : seats[i].text};
+                                      .failure = ready ? NULL : seats[i].text,
+                                      .token = ready ? pod->meta.uid : NULL};
   }
   size_t length;
   uint8_t *bytes = wire_encode_request(&r, &length);

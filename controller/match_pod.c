@@ -53,6 +53,11 @@ static void add_container(json *pod_spec, const struct match *m, unsigned seat, 
   snprintf(number, sizeof(number), "%u", seat);
   json_add_text(variable, "name", "AGENT_SEAT");
   json_add_text(variable, "value", number);
+  // The Pod's uid, which only its node, the controller and the executor know: nobody else who finds the
+  // address can have the agent begin another game. It is no secret worth keeping after the match.
+  variable = json_push_object(env);
+  json_add_text(variable, "name", "AGENT_TOKEN");
+  json_add_text(json_add_object(json_add_object(variable, "valueFrom"), "fieldRef"), "fieldPath", "metadata.uid");
   json *probe = json_add_object(container, "readinessProbe");
   json_add_int(json_add_object(probe, "tcpSocket"), "port", AGENT_PORT);
   json_add_int(probe, "periodSeconds", 1);

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 
+import grpc
 import pytest
 from harness import MIB, Runtime, arena, interpreter, runtimes
 
+from rl_arena.proto import agent_pb2, agent_pb2_grpc
 from rl_arena.proto import executor_pb2 as pb
 
 FAIR = 'def agent(observation): return int(observation["action_mask"].argmax())'
@@ -382,6 +384,45 @@ def test_runtime_dies_in_a_match(specs, pair, tmp_path):
                 return await playing
 
     lost(asyncio.run(match()), pb.FAILURE_DISCONNECTED, "stopped answering")
+
+
+def test_another_agents_image_cannot_end_its_game(specs, pair, tmp_path):
+    """Where no network policy keeps it away, it finds the address; without the token it gets no further."""
+    pair[1].write(FAIR)
+    meddled = []
+
+    async def meddle(endpoint: str) -> None:
+        async with grpc.aio.insecure_channel(endpoint) as channel:
+            stub = agent_pb2_grpc.AgentStub(channel)
+            for token in ((), (("rl-arena-token", "4711"),), (("rl-arena-token", ""),)):
+                for call, request in (
+                    (stub.Reset, agent_pb2.ResetRequest()),
+                    (stub.Act, agent_pb2.ActRequest()),
+                    (stub.Close, agent_pb2.CloseRequest()),
+                ):
+                    with pytest.raises(grpc.aio.AioRpcError) as caught:
+                        await call(request, metadata=token)
+                    meddled.append(caught.value.code())
+                stream = stub.Play(iter([agent_pb2.ActRequest()]), metadata=token)
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await stream.read()
+                meddled.append(caught.value.code())
+
+    async def match():
+        with runtimes(1, AGENT_TOKEN="0815-a") as (guarded,):
+            guarded.write("import time\ndef agent(o):\n  time.sleep(1)\n  return int(o['action_mask'].argmax())")
+            async with arena(specs, tmp_path) as executor:
+                request = executor.request("tic-tac-toe", [guarded.endpoint, pair[1].endpoint])
+                request.agents[0].token = "0815-a"
+                playing = asyncio.ensure_future(executor.stub.RunMatch(request))
+                while not executor.matches.active or not executor.matches.find(request.match_id).frames:
+                    await asyncio.sleep(0.01)
+                await meddle(guarded.endpoint)
+                return await playing
+
+    response = asyncio.run(match())
+    assert set(meddled) == {grpc.StatusCode.UNAUTHENTICATED} and len(meddled) == 12
+    assert [result.failure for result in response.agent_results] == [pb.FAILURE_NONE] * 2, response
 
 
 def test_tests_run_unprivileged_where_they_can():

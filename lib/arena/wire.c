@@ -29,6 +29,7 @@ static void fill_agent(Executor__AgentData *ret, const struct wire_agent *a) {
   ret->version = field(a->version);
   ret->endpoint = field(a->endpoint);
   ret->failure = field(a->failure);
+  ret->token = field(a->token);
 }
 
 uint8_t *wire_encode_request(const struct wire_request *r, size_t *ret_length) {

@@ -19,7 +19,12 @@ static void test_request(void **state) {
   struct wire_request r = {
       .match_id = "m-uid",
       .environment = "pong",
-      .agents = {{.id = "a", .name = "alice", .image = "i@sha256:0", .version = "3", .endpoint = "10.0.0.1:50051"},
+      .agents = {{.id = "a",
+                  .name = "alice",
+                  .image = "i@sha256:0",
+                  .version = "3",
+                  .endpoint = "10.0.0.1:50051",
+                  .token = "t"},
                  {.id = "b", .name = "bob", .failure = "it never started"}},
       .agent_count = 2,
       .timeout_seconds = 300,
@@ -43,6 +48,8 @@ static void test_request(void **state) {
   assert_string_equal(m->agents[0]->version, "3");
   assert_string_equal(m->agents[0]->endpoint, "10.0.0.1:50051");
   assert_string_equal(m->agents[0]->failure, "");
+  assert_string_equal(m->agents[0]->token, "t");
+  assert_string_equal(m->agents[1]->token, "");
   assert_string_equal(m->agents[1]->failure, "it never started");
   assert_string_equal(m->agents[1]->endpoint, "");
   assert_int_equal(m->timeout_sec, 300);

@@ -296,6 +296,20 @@ static void an_image_without_a_command_forfeits_at_once(void **state) {
   assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
 }
 
+static void an_agents_token_is_the_uid_of_its_pod(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  json *container = json_item(json_at(world_get(w, "Pod", "m-agent-0"), "spec", "containers", NULL), 0);
+  json *env = json_get(container, "env"), *token = NULL;
+  for (size_t i = 0; i < json_length(env); i++) {
+    if (strcmp(json_text(json_item(env, i), "name"), "AGENT_TOKEN") == 0) token = json_item(env, i);
+  }
+  assert_string_equal(json_text(json_at(token, "valueFrom", "fieldRef", NULL), "fieldPath"), "metadata.uid");
+  assert_int_equal(w->calls, 1);
+}
+
 static void a_finished_match_is_removed_after_its_ttl(void **state) {
   struct world *w = *state;
   world_apply(w,
@@ -350,6 +364,7 @@ int main(void) {
       scenario(a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits),
       scenario(a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault),
       scenario(an_image_without_a_command_forfeits_at_once),
+      scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(the_seed_is_the_one_asked_for),
       scenario(an_unrated_match_changes_no_rating),

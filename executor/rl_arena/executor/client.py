@@ -7,6 +7,7 @@ as bytes of bounded size and parsed here, every wait has a limit, and what is ke
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ ANSWER_MAX = (64 << 10) + 1024
 REQUEST_MAX = 4 << 20
 TEXT_MAX = 600
 CLOSE_SECONDS = 1.0
+SHOWN_AS = "rl-arena-token"
 
 OPTIONS = (
     ("grpc.max_receive_message_length", ANSWER_MAX),
@@ -113,8 +115,9 @@ def _of_call(error: grpc.aio.AioRpcError, doing: str) -> Forfeit:
 class AgentClient:
     """Used by one match: start, then act for each move, then close."""
 
-    def __init__(self, endpoint: str, clock: Clock):
+    def __init__(self, endpoint: str, clock: Clock, token: str = ""):
         self._clock = clock
+        self._metadata = ((SHOWN_AS, token),) if token else ()
         self.bank = clock.bank
         self.moves = 0
         self.slowest = 0.0
@@ -123,7 +126,8 @@ class AgentClient:
         self._unary = False
 
     def _method(self, name: str) -> Any:
-        return self._channel.unary_unary(f"/agent.Agent/{name}", request_serializer=_serialize)
+        method = self._channel.unary_unary(f"/agent.Agent/{name}", request_serializer=_serialize)
+        return functools.partial(method, metadata=self._metadata)
 
     async def start(self, request: agent_pb2.ResetRequest) -> None:
         """Connects and resets within the startup limit; Forfeit when that fails."""
@@ -180,7 +184,8 @@ class AgentClient:
         """None: the agent does not offer Play."""
         first = self._play is None
         if first:
-            self._play = self._channel.stream_stream("/agent.Agent/Play", request_serializer=_serialize)()
+            method = self._channel.stream_stream("/agent.Agent/Play", request_serializer=_serialize)
+            self._play = method(metadata=self._metadata)
         try:
             await self._play.write(request)
             data = await self._play.read()

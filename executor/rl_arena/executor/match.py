@@ -144,7 +144,7 @@ class Match:
         if seat.agent.failure:
             seat.forfeit(executor_pb2.FAILURE_STARTUP, clean(seat.agent.failure))
             return
-        seat.client = AgentClient(seat.agent.endpoint, self._clock)
+        seat.client = AgentClient(seat.agent.endpoint, self._clock, seat.agent.token)
         try:
             await seat.client.start(self._reset_request(number))
         except Forfeit as forfeit:

@@ -21,6 +21,7 @@ TIMEOUT_MAX = 24 * 3600
 LIMIT_MAX_MS = 3_600_000
 TEXT_MAX = 1000
 WATCHERS_MAX = 64
+TOKEN = re.compile(r"[A-Za-z0-9-]{0,127}")
 ENDPOINT = re.compile(r"[A-Za-z0-9.-]{1,253}:\d{1,5}|\[[0-9A-Fa-f:.]{2,45}\]:\d{1,5}")
 
 
@@ -42,6 +43,8 @@ def refusal(request: executor_pb2.MatchRequest, specs: dict[str, Spec]) -> str:
     for number, agent in enumerate(request.agents):
         if not agent.agent_id or len(agent.agent_id) > TEXT_MAX or len(agent.name) > TEXT_MAX:
             return f"agents[{number}]: agent_id is needed, at most {TEXT_MAX} characters, name likewise"
+        if not TOKEN.fullmatch(agent.token):
+            return f"agents[{number}]: token has up to 127 letters, digits and dashes"
         if agent.agent_id in seen:
             return f"agents[{number}]: agent_id {agent.agent_id[:63]!r} is there twice"
         seen.add(agent.agent_id)

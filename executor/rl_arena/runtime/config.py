@@ -26,6 +26,7 @@ class Config:
     memory: int  # bytes for the author's process, 0: no limit
     threads: int
     file_size: int
+    token: str  # what the executor shows with each call; empty: whoever calls is believed
 
 
 def _number(name: str, default: int, low: int, high: int) -> int:
@@ -65,4 +66,5 @@ def load() -> Config:
         memory=_number("AGENT_MEMORY", max(limit - reserve, MEMORY_FLOOR) if limit else 0, 0, 1 << 40),
         threads=_number("AGENT_MAX_THREADS", 64, 1, 100_000),
         file_size=_number("AGENT_MAX_FILE_BYTES", 64 * MIB, 0, 1 << 40),
+        token=os.environ.get("AGENT_TOKEN", ""),
     )

@@ -7,6 +7,7 @@ whatever is wrong with it is the answer to a call and not a container that does 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from rl_arena.runtime.worker import PlatformFault, Worker, WorkerGone
 
 REQUEST_MAX = 4 << 20
 TEXT_MAX = 4000
+SHOWN_AS = "rl-arena-token"
 OPTIONS = (
     ("grpc.max_receive_message_length", REQUEST_MAX + (64 << 10)),
     ("grpc.max_send_message_length", ACTION_MAX + (64 << 10)),
@@ -122,10 +124,17 @@ class Agent(agent_pb2_grpc.AgentServicer):
         kind = KINDS.get(str(error.get("kind")), agent_pb2.ERROR_UNKNOWN)
         return self._error(kind, error.get("message"), worker)
 
+    async def _admit(self, context: Any) -> None:
+        """Only who has the token: another agent's image may find this address, and could end its game."""
+        shown = next((value for key, value in context.invocation_metadata() if key == SHOWN_AS), "")
+        if self._config.token and not hmac.compare_digest(str(shown), self._config.token):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, f"{SHOWN_AS}: the executor's is needed")
+
     async def Health(self, request: agent_pb2.HealthRequest, context: Any) -> agent_pb2.HealthResponse:
         return agent_pb2.HealthResponse(runtime=f"rl-arena-agent/{__version__} python")
 
     async def Reset(self, request: agent_pb2.ResetRequest, context: Any) -> agent_pb2.ResetResponse:
+        await self._admit(context)
         if self._worker is not None:
             old, self._worker = self._worker, None
             await old.stop("a new game begins")
@@ -182,15 +191,18 @@ class Agent(agent_pb2_grpc.AgentServicer):
         return response
 
     async def Act(self, request: agent_pb2.ActRequest, context: Any) -> agent_pb2.ActResponse:
+        await self._admit(context)
         return await self._answer(request)
 
     async def Play(
         self, request_iterator: AsyncIterator[agent_pb2.ActRequest], context: Any
     ) -> AsyncIterator[agent_pb2.ActResponse]:
+        await self._admit(context)
         async for request in request_iterator:
             yield await self._answer(request)
 
     async def Close(self, request: agent_pb2.CloseRequest, context: Any) -> agent_pb2.CloseResponse:
+        await self._admit(context)
         if self._worker is not None:
             old, self._worker = self._worker, None
             await old.stop("the game is over")

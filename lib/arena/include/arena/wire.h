@@ -11,6 +11,7 @@
 struct wire_agent {
   const char *id, *name, *image, *version, *endpoint;
   const char *failure;  // NULL or why it never came up
+  const char *token;    // shows the agent that it is the executor who asks
 };
 
 struct wire_request {
