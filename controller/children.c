@@ -96,6 +96,7 @@ static void decode_scheduled(json *status, struct pod *ret) {
     if (!text_equal(json_text(condition, "type"), "PodScheduled")) continue;
     ret->scheduled = text_equal(json_text(condition, "status"), "True");
     if (!ret->scheduled) ret->unscheduled_message = copy_bounded(condition, "message");
+    return;  // there is one of each type
   }
 }
 
