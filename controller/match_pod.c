@@ -40,6 +40,8 @@ static void add_container(json *pod_spec, const struct match *m, unsigned seat, 
   json *container = json_push_object(json_add_array(pod_spec, "containers"));
   json_add_text(container, "name", "agent");
   json_add_text(container, "image", p->image);
+  // When it ends before it serves, its last lines are what its author gets to read.
+  json_add_text(container, "terminationMessagePolicy", "FallbackToLogsOnError");
   json *port = json_push_object(json_add_array(container, "ports"));
   json_add_text(port, "name", "grpc");
   json_add_int(port, "containerPort", AGENT_PORT);

@@ -21,6 +21,8 @@ static void verdict(struct seat_state *s, enum seat_verdict v, const char *reaso
   va_start(args, format);
   vsnprintf(s->text, sizeof(s->text), format, args);
   va_end(args);
+  // A stranger's words, cut: half a character would make the whole request unreadable to the executor.
+  s->text[text_utf8_prefix(s->text, strlen(s->text))] = '\0';
   s->verdict = v;
   s->reason = reason;
 }

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
+
+#include "match.h"
 #include "world.h"
 
 #define assert_condition(w, name, type, expected) assert_string_equal(world_condition(w, "Match", name, type), expected)
@@ -296,6 +299,24 @@ static void an_image_without_a_command_forfeits_at_once(void **state) {
   assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
 }
 
+static void words_of_a_container_are_cut_between_characters(void **state) {
+  (void)state;
+  struct pod pod = {.phase = "Failed", .container_count = 1, .participant = -1};
+  char words[2 * 400 + 3] = "";
+  // The text before it is as long as it is: one of the two has the cut in the middle of a character.
+  for (int shift = 0; shift < 2; shift++) {
+    memset(words, 'x', sizeof(words));
+    for (int i = 0; i < 400; i++) memcpy(words + shift + 2 * i, "\xc3\xa9", 2);
+    words[shift + 800] = '\0';
+    pod.containers[0] = (struct container_state){.name = "agent", .terminated = true, .exit_code = 1, .message = words};
+    struct seat_state seat;
+    seat_look(&pod, &(struct match_defaults){.startup_seconds = 30}, 0, &seat);
+    assert_int_equal(seat.verdict, SEAT_AGENT_FAULT);
+    assert_int_equal(text_utf8_prefix(seat.text, strlen(seat.text)), strlen(seat.text));
+    assert_true(strlen(seat.text) > 500);
+  }
+}
+
 static void an_agents_token_is_the_uid_of_its_pod(void **state) {
   struct world *w = *state;
   w->executor_answers = false;
@@ -364,6 +385,7 @@ int main(void) {
       scenario(a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits),
       scenario(a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault),
       scenario(an_image_without_a_command_forfeits_at_once),
+      cmocka_unit_test(words_of_a_container_are_cut_between_characters),
       scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(the_seed_is_the_one_asked_for),
