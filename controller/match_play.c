@@ -23,7 +23,7 @@ static const struct match_defaults *limits_of(const struct match_turn *t) {
 
 // Before attempt 2 and 3: time for whatever failed to come back.
 static msec retry_delay(int32_t attempt) {
-  return attempt <= 2 ? 5000 : 20000;
+  return attempt <= 2 ? 5000 : 60000;
 }
 
 static void run(struct match_turn *t, const struct seat_state *seats) {

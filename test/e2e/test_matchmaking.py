@@ -96,8 +96,8 @@ def league_matches(run: Run) -> list[Object]:
 def test_waiting_agents_are_paired_by_themselves_and_rated(run: Run) -> None:
     for name in LEAGUE:
         cluster.ready_submission(run.name(f"{name}-v1"))
-    made = cluster.eventually(lambda: league_matches(run), "a match of the league", 60)[0]
-    match = cluster.complete_match(made["metadata"]["name"], 180)
+    made = cluster.eventually(lambda: league_matches(run), "a match of the league", 120)[0]
+    match = cluster.complete_match(made["metadata"]["name"], 400)
     assert match["spec"]["rated"] is True and match["spec"]["ttlSecondsAfterFinished"] >= 86400
     assert holds(match, "Rated") and status(match)["seed"] >= 0
     for seat in status(match)["participants"]:
@@ -111,7 +111,7 @@ def test_agent_of_mode_once_plays_once(run: Run) -> None:
         run.name("league-once"),
         lambda a: condition(a, "Queued").get("reason") == "Once",
         "it has played its one match",
-        240,
+        600,
     )
     assert queue_state(agent) == "Idle" and status(agent)["rating"]["matches"] == 1
     cluster.assert_told(agent, "Queued", "Once", "enters again with a new submission")
@@ -181,9 +181,9 @@ def test_stranger_is_paired_at_once_and_unknown_environment_is_refused_with_word
     everybody = [run.name(name) for name in ("twin-a", "twin-b", "stranger")]
     cluster.apply([run.image("stranger-v1", "stranger")])
     cluster.ready_submission(run.name("stranger-v1"))
-    made = cluster.eventually(lambda: made_matches(family, everybody), "a match with the stranger", 60)[0]
+    made = cluster.eventually(lambda: made_matches(family, everybody), "a match with the stranger", 120)[0]
     assert run.name("stranger") in {seat["agent"] for seat in made["spec"]["participants"]}
-    match = cluster.until("matches", made["metadata"]["name"], cluster.is_over, "over", 120)
+    match = cluster.until("matches", made["metadata"]["name"], cluster.is_over, "over", 400)
     cluster.assert_told(match, "Failed", "ExecutorRefused", family)
     assert condition(match, "Rated")["status"] == "False"
 
@@ -195,7 +195,7 @@ def test_same_owner_may_be_allowed_and_a_queue_can_pause(run: Run) -> None:
     queue = cluster.until("matchmakingqueues", family, lambda q: not holds(q, "Ready"), "paused", 15)
     cluster.assert_told(queue, "Ready", "Paused", "spec.paused")
     for name in twins:
-        until_state(name, "Waiting", 120)
+        until_state(name, "Waiting", 400)
     passes(family, 2)
     assert not made_matches(family, twins)
     cluster.patch("matchmakingqueues", family, {"spec": {"paused": False}})
@@ -213,10 +213,10 @@ def test_cooldown_of_a_pair_holds(run: Run) -> None:
         found = made_matches(LEAGUE_ENVIRONMENT, pair)
         return found if len(found) >= 2 else []
 
-    first, second = cluster.eventually(twice, "two matches of one pair", 2 * cooldown + 120)[:2]
+    first, second = cluster.eventually(twice, "two matches of one pair", 2 * cooldown + 600)[:2]
     between = cluster.seconds_between(status(first)["completionTime"], second["metadata"]["creationTimestamp"])
     assert between >= cooldown, f"{between:.0f} s between {cluster.name_of(first)} and {cluster.name_of(second)}"
-    match = cluster.complete_match(cluster.name_of(second), 180)
+    match = cluster.complete_match(cluster.name_of(second), 400)
     sides = [[seat["agent"] for seat in one["spec"]["participants"]] for one in (first, match)]
     assert sides[0] == sides[1][::-1], "the pair changes seats"
 

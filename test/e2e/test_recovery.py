@@ -47,7 +47,7 @@ def start_match(run: Run, name: str) -> Object:
         run.name(name),
         lambda m: status(m).get("phase") == "Running",
         "it is being played",
-        120,
+        300,
         cluster.is_over,
         every=0.3,
     )
@@ -68,11 +68,11 @@ def kill(deployment: str) -> None:
 
 def rolled_out(deployment: str) -> None:
     cluster.kubectl(
-        "rollout", "status", f"deployment/{deployment}", "--timeout=120s", namespace=cluster.SYSTEM, limit=130
+        "rollout", "status", f"deployment/{deployment}", "--timeout=300s", namespace=cluster.SYSTEM, limit=310
     )  # fmt: skip
 
 
-def assert_complete_once(run: Run, name: str, before: list[int], attempts: range, seconds: float = 120) -> None:
+def assert_complete_once(run: Run, name: str, before: list[int], attempts: range, seconds: float = 400) -> None:
     match = cluster.complete_match(run.name(name), seconds)
     state = status(match)
     assert state["attempt"] in attempts, condition(match, "Executed")
@@ -103,7 +103,7 @@ def test_agents_pods_are_confined_while_they_play(run: Run) -> None:
         assert mounts == ["/tmp"]
         assert pod["metadata"]["labels"]["rl-arena.io/component"] == "agent"
         assert pod["metadata"]["ownerReferences"][0]["kind"] == "Match"
-    cluster.complete_match(run.name("guarded"), 120)
+    cluster.complete_match(run.name("guarded"), 400)
 
 
 def test_second_match_of_a_busy_agent_waits_its_turn(run: Run) -> None:
@@ -118,8 +118,8 @@ def test_second_match_of_a_busy_agent_waits_its_turn(run: Run) -> None:
         every=0.3,
     )
     assert "plays in another match" in condition(match, "Prepared")["message"]
-    cluster.complete_match(run.name("busy-first"), 120)
-    cluster.complete_match(run.name("busy-second"), 120)
+    cluster.complete_match(run.name("busy-first"), 400)
+    cluster.complete_match(run.name("busy-second"), 400)
 
 
 def test_controller_killed_in_the_middle_of_a_match(run: Run) -> None:
@@ -136,7 +136,7 @@ def test_executor_killed_in_the_middle_of_a_match(run: Run) -> None:
     before = rated_matches(run)
     start_match(run, "executor-killed")
     kill("executor")
-    assert_complete_once(run, "executor-killed", before, range(2, 4), 180)
+    assert_complete_once(run, "executor-killed", before, range(2, 4))
     rolled_out("executor")
 
 
@@ -145,7 +145,7 @@ def test_agents_pod_taken_away_in_the_middle_of_a_match(run: Run) -> None:
     before = rated_matches(run)
     start_match(run, "pod-lost")
     cluster.kubectl("delete", "pod", run.name("pod-lost-agent-1"), "--grace-period=0", "--force", "--wait=false")
-    assert_complete_once(run, "pod-lost", before, range(2, 4), 180)
+    assert_complete_once(run, "pod-lost", before, range(2, 4))
 
 
 def ready_again(run: Run) -> None:
@@ -160,12 +160,12 @@ def test_match_deleted_in_the_middle_takes_its_pods_along(run: Run) -> None:
     start_match(run, "deleted")
     cluster.delete("matches", run.name("deleted"))
     cluster.eventually(
-        lambda: not cluster.listed("pods", f"rl-arena.io/match={run.name('deleted')}"), "its Pods are gone", 30
+        lambda: not cluster.listed("pods", f"rl-arena.io/match={run.name('deleted')}"), "its Pods are gone", 60
     )
     assert rated_matches(run) == before
     # Its agents are free again.
     cluster.apply([run.match("after-deleted", "tic-tac-toe", *PAIR, rated=False)])
-    cluster.complete_match(run.name("after-deleted"), 120)
+    cluster.complete_match(run.name("after-deleted"), 400)
 
 
 def children_of(submission: str) -> list[str]:
@@ -178,7 +178,7 @@ def test_submission_deleted_in_the_middle_takes_its_children_along(run: Run) -> 
     name = run.name("never-built-v1")
     source = {"inline": {"files": {"Dockerfile": NEVER_BUILT}}}
     cluster.apply([run.agent("never-built", "tic-tac-toe"), run.submission("never-built-v1", "never-built", source)])
-    cluster.until("submissions", name, lambda s: holds(s, "Fetched"), "it is being built", 120, cluster.is_stalled)
+    cluster.until("submissions", name, lambda s: holds(s, "Fetched"), "it is being built", 900, cluster.is_stalled)
     kinds = {child.partition("/")[0] for child in children_of(name)}
     assert kinds == {"job.batch", "pod", "configmap"}
     cluster.delete("submissions", name)
@@ -201,9 +201,9 @@ def test_deleted_agent_and_a_new_one_of_its_name(run: Run) -> None:
     item = cluster.until("submissions", submission, lambda s: not holds(s, "Ready"), "it has no agent any more", 20)
     cluster.assert_told(item, "Ready", "AgentNotFound", "no Agent")
     cluster.apply(manifests[:1])
-    cluster.ready_submission(submission, 30)
+    cluster.ready_submission(submission, 60)
     cluster.apply([run.image("short-lived-v2", "short-lived")])
-    item = cluster.ready_submission(run.name("short-lived-v2"), 180)
+    item = cluster.ready_submission(run.name("short-lived-v2"))
     assert status(item)["version"] == 2, "a number is given once"
 
 
@@ -223,7 +223,7 @@ def test_of_two_controllers_one_leads_and_the_other_takes_over(run: Run) -> None
     cluster.kubectl("scale", "deployment/controller", "--replicas=2", namespace=cluster.SYSTEM)
     try:
         rolled_out("controller")
-        first = cluster.eventually(leaders, "one leads", 30)
+        first = cluster.eventually(leaders, "one leads", 120)
         assert len(first) == 1
         ready_again(run)
         before = rated_matches(run)
@@ -231,13 +231,13 @@ def test_of_two_controllers_one_leads_and_the_other_takes_over(run: Run) -> None
         cluster.kubectl(
             "delete", "pod", first[0], "--grace-period=0", "--force", "--wait=true", namespace=cluster.SYSTEM
         )  # fmt: skip
-        second = cluster.eventually(lambda: [one for one in leaders() if one not in first], "the other leads", 40)
+        second = cluster.eventually(lambda: [one for one in leaders() if one not in first], "the other leads", 120)
         assert len(second) == 1
         assert_complete_once(run, "leader-killed", before, range(1, 2))
     finally:
         cluster.kubectl("scale", "deployment/controller", "--replicas=1", namespace=cluster.SYSTEM)
         rolled_out("controller")
-    cluster.eventually(lambda: len(leaders()) == 1, "one leads", 40)
+    cluster.eventually(lambda: len(leaders()) == 1, "one leads", 120)
 
 
 def test_nothing_was_left_behind(run: Run) -> None:

@@ -165,7 +165,7 @@ static void an_executor_that_is_away_is_tried_three_times_then_failed_unrated(vo
   assert_condition(w, "m", "Executed", "False/ExecutorUnavailable");
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
   assert_int_equal(w->calls, 1);
-  world_wait(w, 60000, 1000);
+  world_wait(w, 120000, 1000);
   assert_int_equal(w->calls, MATCH_ATTEMPTS);
   assert_condition(w, "m", "Failed", "True/ExecutorUnavailable");
   assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 0);
