@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   size_t max = (size_t)(data[0] << 8 | data[1]), length = size - 2;
   // Exactly as large as the input: reading beyond it is seen by the sanitizer.
-  uint8_t *body = malloc(length ? length : 1);
+  uint8_t *body = calloc(1, length ? length : 1);
   if (!body) abort();
   if (length) memcpy(body, data + 2, length);
   const uint8_t *message = NULL;
