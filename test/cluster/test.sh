@@ -99,10 +99,11 @@ test_gofmt() {
     }
 }
 
+# What the build compiles of the programs; not every file belongs to every build.
 test_clang_tidy() {
-    local files
-    mapfile -t files < <(test_files 'lib/*.c' 'controller/*.c' 'fetch/*.c')
-    printf '%s\n' "${files[@]}" | xargs -P 2 -n 1 clang-tidy --quiet -p "$ARENA_ROOT/build/clang"
+    jq -r '.[].file' "$ARENA_ROOT/build/clang/compile_commands.json" | sed 's#^\(\.\./\)*##' |
+        grep -E '^(lib|controller|fetch)/.*\.c$' | sort -u |
+        xargs -P 2 -n 1 clang-tidy --quiet -p "$ARENA_ROOT/build/clang"
 }
 
 # test_build NAME COMPILER [MESON OPTIONS]: one build folder for each kind.
