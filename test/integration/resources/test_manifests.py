@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import Any
 
@@ -134,6 +135,25 @@ def test_the_restricted_profile_admits_the_pods(objects: Objects, api: Api, name
     }
     answer = api.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod, dryRun="All")
     assert answer.ok, answer.message
+
+
+def test_own_images_of_the_cluster_overlay_are_pulled_with_credentials() -> None:
+    for account in of(kustomize("manifests/overlays/cluster"), "ServiceAccount").values():
+        assert account["imagePullSecrets"] == [{"name": "registry"}]
+
+
+def test_a_second_arena_has_nothing_of_the_first() -> None:
+    """Neither applied over it nor taken away with `kubectl delete -k`."""
+    objects = kustomize("test/e2e/private")
+    namespaces = {"rl-arena-private", "rl-arena-private-system"}
+    assert set(of(objects, "Namespace")) == namespaces
+    for item in objects:
+        if item["kind"] != "Namespace":
+            assert item["metadata"].get("namespace") in namespaces, item["metadata"]["name"]
+        text = json.dumps(item)
+        assert '"kubernetes.io/metadata.name": "rl-arena"' not in text
+        assert '"namespace": "rl-arena"' not in text and ".rl-arena-system.svc" not in text
+        assert '"kubernetes.io/metadata.name": "rl-arena-system"' not in text
 
 
 def test_services_find_their_pods(objects: Objects) -> None:

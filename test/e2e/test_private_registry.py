@@ -1,0 +1,167 @@
+"""A second arena whose own images, builder, scanner, database, agents, packages and sources are all behind
+an own authority, and its registry behind a password too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import cluster
+import private_registry as private
+import pytest
+from cluster import Object, condition, holds, status
+from objects import Run
+
+pytestmark = pytest.mark.skipif(bool(os.environ.get("KUBECONFIG")), reason="needs the embedded cluster's node")
+
+MADE = Run("private")
+AGENT = """
+    def agent(observation):
+        return 0 if observation[1] > observation[4] else 2
+"""
+CREDENTIALS = [{"name": "registry"}]
+OPERATOR = "not the source's fault: tell the arena's operator"
+
+
+def archive() -> list[Object]:
+    """The example with packages, from the server that only the own authority vouches for."""
+    agent, submission = MADE.example("sources/archive.yaml")
+    source = submission["spec"]["source"]["archive"]
+    source["url"] = f"https://{private.WEB}/pong-net.zip"
+    return [agent, submission]
+
+
+def inline(name: str) -> list[Object]:
+    """Not tried again: what is wrong here stays wrong."""
+    submission = MADE.inline(f"{name}-v1", name, AGENT)
+    submission["spec"]["build"] = {"maxRetries": 0}
+    return [MADE.agent(name, "pong"), submission]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[private.Authority]:
+    with private.arena() as authority:
+        private.apply(*inline("inline"), *archive())
+        yield authority
+
+
+def ready(name: str) -> Object:
+    return private.until("submissions", MADE.name(name), lambda s: holds(s, "Ready"), "Ready", 900)
+
+
+def failed(name: str) -> str:
+    """What is said about a build that failed, in both places where a person looks."""
+    item = private.until("submissions", MADE.name(name), cluster.is_stalled, "Stalled", 900)
+    (attempt,) = status(item)["attempts"]
+    assert attempt["reason"] == "BuildFailed", attempt
+    message: str = condition(item, "Ready")["message"]
+    assert attempt["message"] in message and condition(item, "Built")["message"] == message
+    return message
+
+
+def jobs_pod(submission: Object, part: str) -> Object:
+    selector = f"rl-arena.io/submission={cluster.name_of(submission)},rl-arena.io/component={part}"
+    (pod,) = cluster.listed("pods", selector, private.NAMESPACE)
+    return pod
+
+
+def anonymous(path: str, *options: str) -> str:
+    words = ("curl", "-sS", "--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}", *options)
+    return private.command(*private.inside(*words, f"https://{private.REGISTRY}{path}"))
+
+
+def test_the_registry_is_private(authority: private.Authority) -> None:
+    trusting = ("--cacert", str(authority.certificate))
+    assert anonymous("/v2/", *trusting) == "401"
+    assert anonymous("/v2/", *trusting, "--user", f"{private.USER}:{private.PASSWORD}") == "200"
+    with pytest.raises(AssertionError, match="SSL certificate problem"):
+        anonymous("/v2/")
+
+
+def test_the_programs_are_pulled_with_credentials(authority: private.Authority) -> None:
+    for name in ("controller", "executor"):
+        (pod,) = cluster.listed("pods", f"app.kubernetes.io/name={name}", private.SYSTEM)
+        assert pod["spec"]["imagePullSecrets"] == CREDENTIALS
+        assert private.pulled(cluster.name_of(pod), private.SYSTEM) == [f"{private.REGISTRY}/own/{name}:{private.TAG}"]
+
+
+def test_build_and_scan_over_verified_tls(authority: private.Authority) -> None:
+    submission = ready("inline-v1")
+    image = status(submission)["image"]
+    assert image.startswith(f"{private.REGISTRY}/agents/{private.NAMESPACE}/{MADE.name('inline')}@sha256:")
+    used = {}
+    for part in ("build", "scan"):
+        pod = jobs_pod(submission, part)
+        assert pod["spec"]["imagePullSecrets"] == CREDENTIALS
+        for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+            used[container["name"]] = container["image"]
+            assert not [one for one in container["args"] if "insecure" in one or "skip-tls" in one]
+    tools, own = f"{private.REGISTRY}/tools", f"{private.REGISTRY}/own"
+    assert used == {
+        "fetch": f"{own}/fetch:{private.TAG}",
+        "build": f"{tools}/image-builder:{private.TAG}",
+        "scan": f"{tools}/vulnerability-scanner:{private.TAG}",
+        "report": f"{own}/fetch:{private.TAG}",
+    }
+    assert status(submission)["scan"]["critical"] >= 1, "the database has one for Debian's base"
+
+
+def test_archive_and_packages_from_servers_of_the_own_authority(authority: private.Authority) -> None:
+    assert condition(ready("pong-net-v1"), "Fetched")["status"] == "True"
+
+
+def test_match_between_two_such_agents(authority: private.Authority) -> None:
+    ready("inline-v1")
+    ready("pong-net-v1")
+    private.apply(MADE.match("game", "pong", "inline", "pong-net"))
+    name = MADE.name("game")
+    match = private.until("matches", name, lambda m: holds(m, "Complete"), "Complete", 900)
+    assert status(match)["replay"]["url"].startswith(f"http://executor.{private.SYSTEM}.svc:8080/")
+    for seat, agent in enumerate(("inline", "pong-net")):
+        (image,) = private.pulled(f"{name}-agent-{seat}")
+        assert image.startswith(f"{private.REGISTRY}/agents/{private.NAMESPACE}/{MADE.name(agent)}@")
+
+
+def test_wrong_password_is_told(authority: private.Authority) -> None:
+    ready("inline-v1")  # its images are on the node: only the push is to fail
+    private.set_password("wrong")
+    try:
+        private.apply(*inline("wrong-password"))
+        message = failed("wrong-password-v1")
+    finally:
+        private.set_password(private.PASSWORD)
+    assert f"https://{private.REGISTRY}/v2/" in message and "UNAUTHORIZED: authentication required" in message
+    assert OPERATOR in message, "nothing that the author could do"
+
+
+def test_missing_authority_is_told(authority: private.Authority) -> None:
+    ready("inline-v1")
+    private.configure(CA_CONFIGMAP="")
+    try:
+        private.apply(*inline("untrusted"))
+        message = failed("untrusted-v1")
+    finally:
+        private.configure(CA_CONFIGMAP="authorities")
+    assert "x509: certificate signed by unknown authority" in message and OPERATOR in message, message
+
+
+def test_node_that_may_not_pull_is_told_and_goes_on_when_it_may(authority: private.Authority) -> None:
+    private.set_password("wrong")
+    try:
+        private.forget_images()
+        private.apply(*inline("unpulled"))
+
+        def refused(submission: Object) -> bool:
+            return condition(submission, "Built").get("reason") == "ImagePullBackOff"
+
+        name = MADE.name("unpulled-v1")
+        submission = private.until("submissions", name, refused, "waiting for an image", 600)
+    finally:
+        private.set_password(private.PASSWORD)
+    message = condition(submission, "Built")["message"]
+    assert f"{private.REGISTRY}/own/fetch:{private.TAG}" in message and "401 Unauthorized" in message, message
+    assert [one["number"] for one in status(ready("unpulled-v1"))["attempts"]] == [1], "it cost no attempt"
+
+
+def test_no_contradictions(authority: private.Authority) -> None:
+    private.command(cluster.ROOT / "arena", "check", "-n", private.NAMESPACE, limit=240)
