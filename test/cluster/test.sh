@@ -168,8 +168,12 @@ suite_property() {
 
 suite_integration() {
     test_build gcc gcc && meson_tests gcc integration
+    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize integration
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
-    python_tests integration-cluster "$ARENA_ROOT" test/integration
+    # fetch and kube-probe with the sanitizers; the controller without, under valgrind.
+    ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
+        UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+        python_tests integration-cluster "$ARENA_ROOT" test/integration
 }
 
 suite_e2e() {
