@@ -228,8 +228,9 @@ static void attempts_done(struct attempts *a) {
 static void scan_copy(struct scan *ret, const struct scan *from) {
   *ret = *from;
   ret->scanner = mem_strdup(from->scanner);
-  ret->findings = from->finding_count ? mem_alloc(from->finding_count * sizeof(*ret->findings)) : NULL;
-  for (unsigned i = 0; i < from->finding_count; i++) {
+  const unsigned count = from->finding_count;
+  ret->findings = count ? mem_alloc(count * sizeof(*ret->findings)) : NULL;
+  for (unsigned i = 0; i < count; i++) {
     const struct finding *f = &from->findings[i];
     ret->findings[i] = (struct finding){
         .id = mem_strdup(f->id),

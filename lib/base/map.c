@@ -27,10 +27,14 @@ struct map *map_new(map_free_fn *free_value) {
   return m;
 }
 
-static struct map_entry *find(const struct map *m, const char *key) {
+static struct map_entry *find_key(const struct map *m, const char *key) {
   struct map_entry *e = NULL;
-  if (key) HASH_FIND_STR(m->entries, key, e);
+  HASH_FIND_STR(m->entries, key, e);
   return e;
+}
+
+static struct map_entry *find(const struct map *m, const char *key) {
+  return key ? find_key(m, key) : NULL;
 }
 
 static void *unlink_entry(struct map *m, struct map_entry *e) {
@@ -56,7 +60,7 @@ void *map_get(const struct map *m, const char *key) {
 }
 
 void map_put(struct map *m, const char *key, void *take_value) {
-  struct map_entry *e = find(m, key);
+  struct map_entry *e = find_key(m, key);
   if (e) {
     void *old = e->value;
     e->value = take_value;

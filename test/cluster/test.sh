@@ -79,6 +79,8 @@ suite_lint() {
         -Ilib/base/include -Ilib/io/include -Ilib/kube/include -Ilib/arena/include lib controller fetch
     quiet_stage gofmt test_gofmt
     test_build clang clang && quiet_stage clang-tidy test_clang_tidy
+    # gcc's analyzer, whose findings are errors: a build of its own, without the tests.
+    test_build analyzer gcc -Dtests=false -Dbuildtype=plain "-Dc_args=-O1 -fanalyzer"
 }
 
 # Files of the tree as git sees them: known, or new and not ignored.
