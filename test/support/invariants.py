@@ -425,7 +425,8 @@ def check_pairs(s: Snapshot) -> Iterator[str]:
         cooldown = queue["spec"]["cooldownSeconds"]
         for other in s.matches_of[m.agents[0]]:
             # Two of the same second: the clock does not tell which came first.
-            if other.pair != m.pair or other.created >= m.created - 1:
+            # Without a cooldown a match of theirs that waits for its start is in nobody's way.
+            if other.pair != m.pair or other.created >= m.created - 1 or cooldown == 0:
                 continue
             if not other.finished or other.ended > m.created:
                 yield f"Match {m.name}: made while {other.name} of the same pair was not over"
