@@ -20,30 +20,7 @@
 #include "base/memory.h"
 #include "base/str.h"
 
-// A sanitizer has an allocator of its own, which reports what runs out itself.
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 enum { MOST = 5000, WRONG = 3, NOT_REACHED = 4, UNHARMED = 5 };
-
-#ifdef SANITIZED
-
-static void skipped(void **state) {
-  (void)state;
-  skip();
-}
-
-int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(skipped)};
-  return cmocka_run_group_tests(tests, NULL, NULL);
-}
-
-#else
 
 // ---- an allocator that fails when it is told to -------------------------------------------------
 
@@ -244,5 +221,3 @@ int main(void) {
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#endif
