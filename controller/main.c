@@ -13,7 +13,9 @@
 
 #include "manager.h"
 
-enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50 };
+// Who leads lists once, after it has won, and sees all that was written before. Who does not lead by then lists
+// to be warm when its time comes.
+enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50, WARM_UP_MS = 1000 };
 
 struct program {
   uv_loop_t loop;
@@ -24,10 +26,10 @@ struct program {
   struct manager manager;
   struct lease *lease;
   struct probe_server *probes;
-  struct timer *drain;
+  struct timer *drain, *warm_up;
   msec drain_until;
   uv_signal_t terminate, interrupt;
-  bool stopping, leading;
+  bool started, stopping, leading;
   struct metric *leader;
 };
 
@@ -59,7 +61,8 @@ static int probe(void *context, const char *path, struct str *ret) {
 
 static void close_handles(struct program *p) {
   timer_free(p->drain);
-  p->drain = NULL;
+  timer_free(p->warm_up);
+  p->drain = p->warm_up = NULL;
   probe_server_free(p->probes);
   lease_free(p->lease);
   manager_done(&p->manager);
@@ -102,13 +105,20 @@ static void on_signal(uv_signal_t *handle, int number) {
 // ---- leading
 // -----------------------------------------------------------------------------------
 
+static void start_caches(void *context) {
+  struct program *p = context;
+  if (!p->started && !p->stopping) manager_start(&p->manager);
+  p->started = true;
+}
+
 static void lease_changed(void *context, bool leading) {
   struct program *p = context;
   metric_set(p->leader, "rl-arena-controller", leading ? 1 : 0);
   if (leading) {
     p->leading = true;
     log_info("leading", "identity", p->settings.pod_name);
-    manager_act(&p->manager);
+    manager_act(&p->manager, p->lease ? lease_version(p->lease) : 0);
+    start_caches(p);
     return;
   }
   if (!p->leading || p->stopping) return;
@@ -142,8 +152,9 @@ static enum error_code start(struct program *p, struct error *e) {
   p->terminate.data = p->interrupt.data = p;
   uv_signal_start(&p->terminate, on_signal, SIGTERM);
   uv_signal_start(&p->interrupt, on_signal, SIGINT);
-  manager_start(&p->manager);
+  p->warm_up = timer_new(&p->loop, start_caches, p);
   if (p->settings.leader_elect) {
+    timer_set(p->warm_up, WARM_UP_MS);
     p->lease = lease_new(p->client, &p->loop, p->settings.pod_namespace, "rl-arena-controller", p->settings.pod_name,
                          lease_changed, p);
     p->manager.lease = p->lease;

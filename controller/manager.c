@@ -250,8 +250,15 @@ static void look_at_queue(void *context, const char *key) {
 
 // ---- life --------------------------------------------------------------------------------------
 
+static bool is_current(const struct manager *m) {
+  for (unsigned i = 0; i < CACHE_COUNT; i++) {
+    if (!cache_is_current(m->caches[i])) return false;
+  }
+  return true;
+}
+
 static void start_if_ready(struct manager *m) {
-  if (!m->acting || !manager_is_synced(m)) return;
+  if (!m->acting || !is_current(m)) return;
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_start(m->queues[i]);
 }
 
@@ -260,6 +267,11 @@ static void cache_synced(void *context, struct cache *c) {
   char count[LOG_NUMBER_SIZE];
   log_info("cache synced", "kind", cache_type_of(c)->kind->kind, "objects", log_number((int64_t)cache_count(c), count));
   start_if_ready(m);
+}
+
+static void catalog_changed(void *context) {
+  struct manager *m = context;
+  cache_each (m->caches[CACHE_QUEUES], struct queue, q) manager_enqueue(m, RECONCILE_QUEUE, q->meta.name);
 }
 
 static void call_ended(void *context, const char *match) {
@@ -305,6 +317,7 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
   m->claims = map_new(NULL);
   m->events = event_recorder_new(client, loop, "rl-arena-controller", settings->pod_name);
   m->executor = executor_new(http, settings->executor_url, metrics, call_ended, m);
+  m->catalog = catalog_new(loop, http, settings->executor_url, catalog_changed, m);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
     m->queues[i] = workqueue_new(loop, RECONCILERS[i].name, CONCURRENCY, looks[i], m, metrics);
   }
@@ -315,6 +328,7 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
 
 void manager_start(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_start(m->caches[i]);
+  catalog_start(m->catalog);
 }
 
 bool manager_is_synced(const struct manager *m) {
@@ -324,8 +338,9 @@ bool manager_is_synced(const struct manager *m) {
   return true;
 }
 
-void manager_act(struct manager *m) {
+void manager_act(struct manager *m, uint64_t version) {
   m->acting = true;
+  for (unsigned i = 0; i < CACHE_COUNT; i++) cache_catch_up(m->caches[i], version);
   start_if_ready(m);
 }
 
@@ -345,6 +360,7 @@ void manager_done(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_free(m->caches[i]);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_free(m->queues[i]);
   executor_free(m->executor);
+  catalog_free(m->catalog);
   event_recorder_free(m->events);
   index_free(m->agent_submissions);
   index_free(m->agent_matches);

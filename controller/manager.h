@@ -4,7 +4,7 @@
 // that is due is looked at: its reconciler gathers a view from the caches, decides, and the plan
 // is carried out action by action (apply.h). The key is busy until then. A plan also claims the agents
 // it may write about, so that two plans never write about one agent at the same time. Everything
-// runs on one loop; nothing acts before all caches are synced and this process leads.
+// runs on one loop; nothing acts before this process leads and all caches hold what an earlier leader wrote.
 #pragma once
 
 #include "io/metrics.h"
@@ -13,6 +13,7 @@
 #include "kube/lease.h"
 #include "kube/workqueue.h"
 
+#include "catalog.h"
 #include "children.h"
 #include "executor.h"
 #include "index.h"
@@ -51,6 +52,7 @@ struct manager {
   struct index *agent_submissions, *agent_matches, *submission_pods, *environment_matches;
   struct event_recorder *events;
   struct executor *executor;
+  struct catalog *catalog;
   struct map *logs;     // by submission name: struct kept_log
   struct map *claims;   // by agent name: while a plan about it is carried out
   struct lease *lease;  // NULL: no election
@@ -68,9 +70,10 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
                   struct http *http, struct metrics *metrics);
 void manager_start(struct manager *m);            // lists and watches
 bool manager_is_synced(const struct manager *m);  // all caches
-void manager_act(struct manager *m);              // leading: from now on plans are carried out, once synced
-void manager_stop(struct manager *m);             // no new plan is begun
-bool manager_is_idle(const struct manager *m);    // no plan is being carried out
+// Leading: plans are carried out from now on, once the caches hold all that was there at this resourceVersion.
+void manager_act(struct manager *m, uint64_t version);
+void manager_stop(struct manager *m);           // no new plan is begun
+bool manager_is_idle(const struct manager *m);  // no plan is being carried out
 void manager_done(struct manager *m);
 
 void manager_enqueue(struct manager *m, enum reconciler_id id, const char *name);

@@ -134,14 +134,23 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
   free(paired);
 }
 
-static void say_ready(const struct queue *q, struct conditions *c, msec now) {
+// Whether a pass makes matches; says in Ready why not.
+static bool say_ready(const struct matchmaking_view *v, struct conditions *c, msec now) {
+  const struct queue *q = v->self;
+  if (v->environment == CATALOG_UNKNOWN) {
+    condition_set(c, "Ready", CONDITION_FALSE, "EnvironmentUnknown", q->meta.generation, now,
+                  "The executor cannot play %s: correct spec.environment.name, or run an executor that has it.",
+                  q->environment);
+    return false;
+  }
   if (q->paused) {
     condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
                   "spec.paused is true: no matches are made.");
-  } else {
-    condition_set(c, "Ready", CONDITION_TRUE, "Matchmaking", q->meta.generation, now,
-                  "Every %d s the waiting agents are paired.", q->interval_seconds);
+    return false;
   }
+  condition_set(c, "Ready", CONDITION_TRUE, "Matchmaking", q->meta.generation, now,
+                "Every %d s the waiting agents are paired.", q->interval_seconds);
+  return true;
 }
 
 void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan *ret) {
@@ -151,13 +160,13 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
   struct queue_status next;
   queue_status_copy(&next, &q->status);
   next.observed = q->meta.generation;
-  say_ready(q, &next.conditions, now);
+  const bool makes = say_ready(v, &next.conditions, now);
   const bool due = now >= q->status.last_run + interval || q->status.last_run > now;
   struct plan matches = {0};
   if (due) {
     struct pass pass = {0};
     pass_collect(v, now, &pass);
-    if (q->paused) {
+    if (!makes) {
       next.waiting = (int32_t)pass.count;
       next.playing = pass.playing;
     } else {
@@ -165,7 +174,7 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
     }
     pass_done(&pass);
     next.last_run = now;
-    next.next_run = q->paused ? 0 : now + interval;
+    next.next_run = !makes ? 0 : now + interval;
     plan_again(ret, interval);
   } else {
     plan_again(ret, q->status.last_run + interval - now);

@@ -198,3 +198,42 @@ void wire_result_done(struct wire_result *r) {
   free(r->replay_html_sha256);
   *r = (struct wire_result){0};
 }
+
+// ---- environments ------------------------------------------------------------------------------
+
+enum { ENVIRONMENTS_MAX = 1000, ENVIRONMENT_NAME_MAX = 64 };
+
+enum error_code wire_decode_environments(const uint8_t *bytes, size_t length, struct wire_environments *ret,
+                                         struct error *e) {
+  if (length > MESSAGE_MAX) return error_set(e, ERR_INVALID, "a list of environments of %zu bytes", length);
+  Executor__ListEnvironmentsResponse *r = executor__list_environments_response__unpack(NULL, length, bytes);
+  if (r == NULL) return error_set(e, ERR_INVALID, "no list of environments");
+  enum error_code code = ERR_NONE;
+  struct wire_environments found = {0};
+  if (r->n_environments > ENVIRONMENTS_MAX) {
+    code = error_set(e, ERR_INVALID, "%zu environments, more than %d", r->n_environments, ENVIRONMENTS_MAX);
+  } else {
+    found.names = mem_grow(NULL, r->n_environments + 1, sizeof(*found.names));
+    for (size_t i = 0; i < r->n_environments && code == ERR_NONE; i++) {
+      const char *name = r->environments[i]->name;
+      if (text_empty(name) || strlen(name) > ENVIRONMENT_NAME_MAX) {
+        code = error_set(e, ERR_INVALID, "an environment's name of %zu bytes", strlen(name));
+      } else {
+        found.names[found.count++] = mem_strdup(name);
+      }
+    }
+  }
+  executor__list_environments_response__free_unpacked(r, NULL);
+  if (code != ERR_NONE) {
+    wire_environments_done(&found);
+  } else {
+    *ret = found;
+  }
+  return code;
+}
+
+void wire_environments_done(struct wire_environments *w) {
+  for (size_t i = 0; i < w->count; i++) free(w->names[i]);
+  free(w->names);
+  *w = (struct wire_environments){0};
+}

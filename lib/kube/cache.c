@@ -28,6 +28,7 @@ enum {
   BACKOFF_MOST_MS = 30 * 1000,
   SHORT_WATCH_MS = 1000,
   REFUSALS_BEFORE_LIST = 3,
+  CATCH_UP_MS = 30 * 1000,
 };
 
 struct cache {
@@ -38,6 +39,8 @@ struct cache {
   cache_synced_fn *synced;
   void *context;
   bool is_synced;
+  uint64_t wanted;  // the version to catch up with; 0: none
+  msec wanted_until;
 
   struct store *store;
   struct kube_call *call;  // the list page or the watch that runs
@@ -104,6 +107,10 @@ bool cache_is_synced(const struct cache *c) {
   return c->is_synced;
 }
 
+bool cache_is_current(const struct cache *c) {
+  return c->is_synced && c->wanted == 0;
+}
+
 const struct cache_type *cache_type_of(const struct cache *c) {
   return &c->type;
 }
@@ -160,6 +167,32 @@ static void on_page_error(struct cache *c, const struct error *e) {
   retry(c, true, "list failed", e);
 }
 
+void cache_catch_up(struct cache *c, uint64_t version) {
+  if (version <= store_version(c->store)) return;
+  c->wanted = version;
+  c->wanted_until = clock_monotonic() + CATCH_UP_MS;
+  if (c->call == NULL && !timer_is_set(c->timer)) return;  // not started yet
+  kube_call_cancel(c->call);
+  c->call = NULL;
+  timer_clear(c->timer);
+  forget_list(c);
+  start_list(c);
+}
+
+// Whether a list of this version will do. An API server may answer from the past.
+static bool has_caught_up(struct cache *c, uint64_t version) {
+  if (version >= c->wanted) return true;
+  struct error e = {0};
+  error_set(&e, ERR_CONFLICT, "the list is of version %" PRIu64 ", older than %" PRIu64 " which was written", version,
+            c->wanted);
+  if (clock_monotonic() < c->wanted_until) {
+    retry(c, true, "list is too old", &e);
+    return false;
+  }
+  log_warn("going on with an old list", "kind", c->type.kind->kind, "error", e.text);
+  return true;
+}
+
 // Adds the page's items.
 static enum error_code take_page(struct cache *c, json *list, uint64_t *ret_version, struct error *e) {
   json *metadata = json_get(list, "metadata");
@@ -185,9 +218,11 @@ static void finish_list(struct cache *c, uint64_t version) {
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),
            "resourceVersion", log_number((int64_t)version, text));
+  if (!has_caught_up(c, version)) return;
   start_watch(c);
-  if (c->is_synced) return;
+  if (cache_is_current(c)) return;
   c->is_synced = true;
+  c->wanted = 0;
   c->failures = 0;
   if (c->synced != NULL) c->synced(c->context, c);
 }

@@ -13,6 +13,7 @@
 #include "io/timer.h"
 
 #include "backoff.h"
+#include "store.h"
 
 enum {
   DURATION_SECONDS = 15,
@@ -42,6 +43,7 @@ struct lease {
   msec seen_at;        // monotonic: when the record changed under our eyes
   msec write_started;  // of the write under way
   msec held_until;
+  uint64_t won_version;
 
   void (*released)(void *context);
   void *released_context;
@@ -160,6 +162,7 @@ static void hold(struct lease *l) {
   timer_set(l->deadline, l->held_until - now);
   try_later(l);
   if (!first) return;
+  l->won_version = store_parse_version(l->seen_version);
   log_info("leadership won", "lease", l->name, "identity", l->identity);
   l->fn(l->context, true);
 }
@@ -295,6 +298,10 @@ void lease_start(struct lease *l) {
   assert(l->state == LEASE_IDLE);
   l->state = LEASE_TRYING;
   look(l);
+}
+
+uint64_t lease_version(const struct lease *l) {
+  return l->won_version;
 }
 
 bool lease_is_held(const struct lease *l) {

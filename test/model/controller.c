@@ -294,7 +294,7 @@ void controller_start(void) {
   model->m = mem_alloc(sizeof(*model->m));
   model->cache_count = 0;
   manager_init(model->m, NULL, &model->settings, NULL, NULL, model->metrics);
-  manager_act(model->m);
+  manager_act(model->m, 0);  // its lists are quorum reads: nothing to catch up with
   manager_start(model->m);
 }
 

@@ -6,6 +6,7 @@ import itertools
 import pathlib
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from .api import PATHS, Api, Mirror, Object
 from .controller import Controller
 from .executor import Executor
 from .kubelet import Kubelet
+from .proxy import Proxy
 
 ENVIRONMENT = "tic-tac-toe"
 SETTLE = 30.0
@@ -52,8 +54,9 @@ class Arena:
         self.folder = stage.folder / self.namespace
         self.folder.mkdir()
         self.server = f"https://127.0.0.1:{stage.plane.port}"
-        self.listen = f"127.78.{self.number // 250}.{self.number % 250 + 1}:8080"
+        self.listen, self.second_listen = (f"127.{n}.{self.number // 250}.{self.number % 250 + 1}:8080" for n in (78, 79))
         self.controllers: list[Controller] = []
+        self.proxies: list[Proxy] = []
         stage.plane.create_namespace(self.namespace)
         # One match by hand and at least one by the matchmaker, then the day is over for both agents.
         rules = {"intervalSeconds": 1, "cooldownSeconds": 0, "maxMatchesPerAgentPerDay": 2, **queue}
@@ -93,6 +96,30 @@ class Arena:
         self.controllers.append(one)
         return one
 
+    def proxy(self) -> Proxy:
+        """A way of one's own to the API server."""
+        self.proxies.append(Proxy(self.api))
+        return self.proxies[-1]
+
+    def wait(self, what: str, reached: Callable[[], Any]) -> None:
+        try:
+            self.mirror.wait(what, self.namespace, lambda: bool(reached()), SETTLE)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.story()}") from None
+
+    def one(self, kind: str, name: str) -> Object:
+        return next((one for one in self.now(kind) if one["metadata"]["name"] == name), {})
+
+    def are_waiting(self, *agents: str) -> bool:
+        return all(status(self.one("agents", name)).get("queue", {}).get("state") == "Waiting" for name in agents)
+
+    def agents_pods(self) -> list[Object]:
+        return [pod for pod in self.now("pods") if invariants.label(pod, "rl-arena.io/component") == "agent"]
+
+    def is_over(self, match: str) -> bool:
+        """Rated and put away."""
+        return status(self.one("matches", match)).get("phase") == "Complete" and not self.agents_pods()
+
     def now(self, kind: str) -> list[Object]:
         return self.mirror.now(self.namespace, kind)
 
@@ -109,12 +136,12 @@ class Arena:
             all(status(one).get("phase") in ("Ready", "Rejected", "Failed") for one in self.now("submissions"))
             and all(status(one).get("phase") in ("Complete", "Failed") for one in matches)
             and any(invariants.label(one, "rl-arena.io/made-by") for one in matches)
-            and not any(invariants.label(pod, "rl-arena.io/component") == "agent" for pod in self.now("pods"))
+            and not self.agents_pods()
             and all(condition(one, "Queued").get("reason") == "DailyLimit" for one in agents)
         )
 
-    def settle(self, dies: Controller | None = None) -> bool:
-        """Waits until it is settled; False when this controller has died before."""
+    def settle(self, dies: Controller | None = None, quiet: float = 0.3) -> bool:
+        """Waits until it is settled and nothing moves for a while; False when this controller has died before."""
         seen = False
 
         def reached() -> bool:
@@ -125,7 +152,7 @@ class Arena:
             return seen
 
         try:
-            self.mirror.wait("the arena has settled", self.namespace, reached, SETTLE, 0.3)
+            self.mirror.wait("the arena has settled", self.namespace, reached, SETTLE, quiet)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.story()}") from None
         return dies is None or not dies.is_dead()
@@ -235,6 +262,8 @@ class Arena:
     def close(self) -> None:
         for controller in self.controllers:
             controller.kill()
+        for proxy in self.proxies:
+            proxy.close()
         for kind in PATHS:
             self.api.call("DELETE", self.api.path(kind, self.namespace) + "?gracePeriodSeconds=0")
         self.mirror.forget(self.namespace)

@@ -32,6 +32,11 @@ struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struc
 void cache_start(struct cache *c);
 void cache_free(struct cache *c);
 bool cache_is_synced(const struct cache *c);
+// From now on the cache is current only when it holds all that was there at this resourceVersion, of a write of
+// any kind; it lists again when it does not. `synced` comes again then. Versions of stores that are none of
+// one another's business can not be compared, so that it gives up after half a minute, with a warning.
+void cache_catch_up(struct cache *c, uint64_t version);
+bool cache_is_current(const struct cache *c);  // synced, and has caught up
 const struct cache_type *cache_type_of(const struct cache *c);
 
 const void *cache_get(const struct cache *c,

@@ -15,5 +15,7 @@ void lease_start(struct lease *l);
 // Gives it up (writes an empty holder), then calls done; bounded in time.
 void lease_release(struct lease *l, void (*done)(void *context), void *context);
 void lease_free(struct lease *l);
+// The resourceVersion of the write that won it: what an earlier holder wrote is older. 0: not won yet.
+uint64_t lease_version(const struct lease *l);
 // False from the renew deadline on, whether or not the loop got to the timer (checks after SIGSTOP).
 bool lease_is_held(const struct lease *l);
