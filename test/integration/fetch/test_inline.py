@@ -55,7 +55,7 @@ def test_dockerfile_with_requirements(fetch: Fetch, tmp_path: pathlib.Path) -> N
 def test_own_authorities_are_left_for_the_build(fetch: Fetch, tmp_path: pathlib.Path) -> None:
     """Beside the public ones: packages may come from either."""
     own = tmp_path / "ca.crt"
-    own.write_text("-----BEGIN CERTIFICATE-----\nown\n-----END CERTIFICATE-----\n")
+    own.write_text("-----BEGIN CERTIFICATE-----\nsample\n-----END CERTIFICATE-----\n")
     source = configmap(tmp_path / "source", {"agent.py": ""})
     done = fetch("inline", "--from", str(source), env={"SSL_CERT_FILE": str(own)})
     done.assert_done()
