@@ -130,7 +130,8 @@ static void wait_in_queue(struct agent_turn *t) {
   // An entry ends with the match it led to; the next one begins behind those that wait already.
   const bool was_in = own->enqueued != 0 && t->record.last_end < own->enqueued;
   if (!was_in) {
-    own->enqueued = t->now;
+    // Behind its last match also when the clock was set back, so that this is seen as another entry.
+    own->enqueued = t->now > t->record.last_end ? t->now : t->record.last_end + 1;
     own->expires = t->now + (msec)q->entry_ttl_seconds * 1000;
   }
   if (t->now >= own->expires) {

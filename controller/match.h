@@ -61,6 +61,8 @@ void match_record(struct match_turn *t, const struct wire_result *r);
 void match_retry(struct match_turn *t, const char *reason, const char *message);
 void match_fail(struct match_turn *t, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+// Its end is now, and never before its start, whatever the clock was set to.
+void match_end(struct match_turn *t);
 // Sets phase and reason.
 void match_phase(struct match_turn *t, const char *phase, const char *reason);
 

@@ -73,6 +73,17 @@ static void choose(struct match_turn *t, unsigned i) {
   p->version = seat->submission->status.version;
 }
 
+// A match begins after its agents' entries in the queue, also by a clock that was set back meanwhile: else an
+// entry would never end with its match.
+static msec start_of(const struct match_turn *t) {
+  msec start = t->now;
+  for (unsigned i = 0; i < t->m->participant_count; i++) {
+    const msec enqueued = t->v->seats[i].agent->status.queue.enqueued;
+    if (start < enqueued) start = enqueued;
+  }
+  return start;
+}
+
 void match_admit(struct match_turn *t) {
   if (t->v->queue == NULL) {
     waits(t, "EnvironmentNotFound", "There is no MatchmakingQueue %s. Create it to offer this environment.",
@@ -86,7 +97,7 @@ void match_admit(struct match_turn *t) {
   for (unsigned i = 0; i < t->m->participant_count; i++) choose(t, i);
   t->next.seed = t->m->seed >= 0 ? t->m->seed : name_seed(t->m->meta.uid);
   t->next.attempt = 1;
-  t->next.started = t->now;
+  t->next.started = start_of(t);
   condition_set(&t->next.conditions, "Prepared", CONDITION_FALSE, "PodsStarting", t->m->meta.generation, t->now,
                 "The agents' Pods are starting.");
   match_phase(t, "Preparing", "PodsStarting");

@@ -10,6 +10,10 @@ void match_phase(struct match_turn *t, const char *phase, const char *reason) {
   mem_replace(&t->next.reason, reason);
 }
 
+void match_end(struct match_turn *t) {
+  t->next.completed = t->now > t->next.started ? t->now : t->next.started;
+}
+
 void match_fail(struct match_turn *t, const char *reason, const char *format, ...) {
   char text[ERROR_TEXT_MAX];
   va_list args;
@@ -25,7 +29,7 @@ void match_fail(struct match_turn *t, const char *reason, const char *format, ..
     condition_set(c, "Executed", CONDITION_FALSE, reason, generation, t->now, "%s", text);
   }
   condition_remove(c, "Reconciling");
-  t->next.completed = t->now;
+  match_end(t);
   match_phase(t, "Failed", reason);
 }
 

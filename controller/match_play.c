@@ -26,6 +26,13 @@ static msec retry_delay(int32_t attempt) {
   return attempt <= 2 ? 5000 : 60000;
 }
 
+// What is left of a delay that began then; nothing when the clock was set back meanwhile, since nobody knows how
+// much has passed and the old time is not waited for.
+static msec rest_of(msec delay, msec began, msec now) {
+  const msec left = began + delay - now;
+  return left > 0 && left <= delay ? left : 0;
+}
+
 static void run(struct match_turn *t, const struct seat_state *seats) {
   const struct match_defaults *limits = limits_of(t);
   char endpoints[PARTICIPANTS_MAX][80], versions[PARTICIPANTS_MAX][16];
@@ -102,9 +109,9 @@ static bool disconnected_by_platform(struct match_turn *t, const struct wire_res
   const struct pod *pod = t->v->seats[i].pod;
   if (seat_was_disrupted(pod)) return true;
   const struct container_state *c = pod_container(pod, "agent");
-  const msec since = t->now - t->v->call.finished;
-  if ((c == NULL || !c->terminated) && since < POD_NEWS_DELAY_MS) {
-    plan_again(&t->after, POD_NEWS_DELAY_MS - since);
+  const msec left = rest_of(POD_NEWS_DELAY_MS, t->v->call.finished, t->now);
+  if ((c == NULL || !c->terminated) && left > 0) {
+    plan_again(&t->after, left);
     *ret_wait = true;
   }
   return false;
@@ -130,10 +137,12 @@ static void weigh_answer(struct match_turn *t, const struct wire_result *r) {
 }
 
 static void weigh_error(struct match_turn *t, const struct error *e) {
+  msec left;
   switch (e->code) {
     case ERR_BUSY:
-      if (t->now - t->v->call.finished < BUSY_DELAY_MS) {
-        plan_again(&t->after, BUSY_DELAY_MS - (t->now - t->v->call.finished));
+      left = rest_of(BUSY_DELAY_MS, t->v->call.finished, t->now);
+      if (left > 0) {
+        plan_again(&t->after, left);
       } else {
         plan_cancel_match(&t->after, t->m);  // forgotten, so that the next look asks again
         plan_again(&t->after, 1);
@@ -162,7 +171,7 @@ void match_play(struct match_turn *t) {
   }
   const struct condition *executed = condition_find(&t->next.conditions, "Executed");
   if (executed != NULL && executed->status == CONDITION_FALSE) {
-    const msec left = executed->changed + retry_delay(t->next.attempt) - t->now;
+    const msec left = rest_of(retry_delay(t->next.attempt), executed->changed, t->now);
     if (left > 0) {
       plan_again(&t->after, left);
       return;

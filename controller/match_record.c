@@ -177,6 +177,6 @@ void match_rate(struct match_turn *t) {
   describe(&t->next, text, sizeof(text));
   condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
   condition_remove(&t->next.conditions, "Reconciling");
-  t->next.completed = t->now;
+  match_end(t);
   match_phase(t, "Complete", "Completed");
 }

@@ -47,7 +47,7 @@ msec attempt_wait(const struct submission_step *s, const struct attempt *finishe
   int number = finished->number < 1 ? 1 : finished->number > ATTEMPTS_MAX ? ATTEMPTS_MAX : finished->number;
   msec backoff = (msec)BACKOFF_FIRST << (number - 1);
   msec wait = finished->finished + backoff - s->now;
-  return wait < backoff ? wait : backoff;  // not longer when the clock was set back
+  return wait <= backoff ? wait : 0;  // the clock was set back: the old time is not waited for
 }
 
 // ---- its Job and Pod -----------------------------------------------------------------------------
