@@ -9,7 +9,7 @@
 
 #include "backoff.h"
 
-enum { BACKOFF_FIRST_MS = 5, BACKOFF_MOST_MS = 1000 * 1000, TURN_MAX = 100 };
+enum { BACKOFF_FIRST_MS = 5, BACKOFF_MOST_MS = 60 * 1000, TURN_MAX = 100 };
 
 struct item {
   struct workqueue *queue;
@@ -17,6 +17,7 @@ struct item {
   struct timer *timer;  // NULL until a delay is first wished
   msec due;             // when the timer is set
   msec since;           // in the line or being processed since
+  msec not_before;      // the server asked for it
   unsigned failures;
   bool waiting;  // in the line
   bool busy;     // being processed
@@ -79,11 +80,18 @@ static void wake(struct workqueue *q) {
   if (q->running && q->first != NULL && q->busy < q->concurrency && !timer_is_set(q->pump)) timer_set(q->pump, 0);
 }
 
+static void append_after(struct workqueue *q, struct item *i, msec delay);
+
 static void append(struct workqueue *q, struct item *i) {
   if (i->waiting) return;
   count(q, q->adds, 1);
   if (i->busy) {
     i->again = true;
+    return;
+  }
+  const msec rest = i->not_before - clock_monotonic();
+  if (rest > 0) {
+    append_after(q, i, rest);
     return;
   }
   i->waiting = true;
@@ -204,13 +212,11 @@ void workqueue_done(struct workqueue *q, const char *key, bool failed, msec min_
   if (failed) {
     msec delay = workqueue_backoff(++i->failures);
     count(q, q->retries, 1);
-    if (min_delay > 0) {  // the server asked for it: earlier wishes wait as well
-      wished = false;
-      if (i->timer != NULL && i->due < clock_monotonic() + min_delay) timer_clear(i->timer);
-    }
+    if (min_delay > 0) i->not_before = clock_monotonic() + min_delay;  // other wishes wait as well
     append_after(q, i, delay > min_delay ? delay : min_delay);
   } else {
     i->failures = 0;
+    i->not_before = 0;
     if (again > 0) append_after(q, i, again);
   }
   if (wished) append(q, i);
