@@ -15,7 +15,7 @@ msec clock_now(void) {
 
 msec clock_monotonic(void) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(CLOCK_BOOTTIME, &t);  // goes on while the machine sleeps: so does a lease
   return (msec)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 

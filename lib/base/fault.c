@@ -1,6 +1,7 @@
 #include "base/fault.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,14 @@ static void append(const char *file, const char *line) {
 
 void fault_point(const char *when, const char *what, const char *which) {
   static long passed;
-  const char *list = getenv("FAULT_LIST"), *at = getenv("FAULT_AT"), *other = getenv("FAULT_SIGNAL");
+  const char *list = getenv("FAULT_LIST"), *at = getenv("FAULT_AT"), *only = getenv("FAULT_ONLY");
+  const char *other = getenv("FAULT_SIGNAL");
+  char name[1024], line[1026];
+  snprintf(name, sizeof(name), "%s %s %s", when, what, which);
+  snprintf(line, sizeof(line), "%s\n", name);
+  if (list != NULL) append(list, line);
+  if (only != NULL && fnmatch(only, name, 0) != 0) return;
   passed++;
-  if (list != NULL) {
-    char line[1024];
-    snprintf(line, sizeof(line) - 1, "%s %s %s", when, what, which);
-    append(list, strcat(line, "\n"));
-  }
   if (at == NULL || atol(at) != passed) return;
   raise(other != NULL && strcmp(other, "STOP") == 0 ? SIGSTOP : SIGKILL);
 }

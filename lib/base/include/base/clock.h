@@ -6,7 +6,7 @@
 typedef int64_t msec;
 
 msec clock_now(void);        // wall clock
-msec clock_monotonic(void);  // for durations; never set back
+msec clock_monotonic(void);  // for durations; never set back, and goes on while the machine sleeps
 
 // RFC 3339 UTC, with or without fraction and offset ("2026-01-02T03:04:05Z", "...05.123456Z", "...+02:00").
 // Returns 0 when it is no time, and for times before 1970 (Go writes its unset time as the year 1).

@@ -2,6 +2,7 @@
 // Nothing at all unless built with -Dfault_points=true.
 //
 //   FAULT_AT=N        at the N-th place that is passed the process gets SIGKILL, as from a node that dies
+//   FAULT_ONLY=GLOB   only places whose name is like this count, such as "after POST */pods"
 //   FAULT_SIGNAL=STOP then it gets SIGSTOP instead
 //   FAULT_LIST=FILE   the name of each place is appended to FILE as it is passed
 #pragma once
