@@ -119,12 +119,13 @@ def apply(objects: Iterable[Object]) -> None:
     every = list(objects)
     if not every:
         return
-    text = yaml.safe_dump_all(every, sort_keys=False)
+    # As JSON: PyYAML leaves texts like 12e7 bare, which kubectl then reads as numbers.
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": every})
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
 
 def create(item: Object) -> Object:
-    made: Object = json.loads(kubectl("create", "-o", "json", "-f", "-", stdin=yaml.safe_dump(item)))
+    made: Object = json.loads(kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(item)))
     return made
 
 
