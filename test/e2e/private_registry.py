@@ -265,7 +265,7 @@ def arena() -> Iterator[Authority]:
 
 
 def apply(*objects: Object) -> None:
-    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects, sort_keys=False))
+    kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
 
 def until(kind: str, name: str, reached: Callable[[Object], Any], what: str, seconds: float) -> Object:
