@@ -79,11 +79,18 @@ static bool is_ours(json *wanted, json *found) {
 static void existing_read(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   const struct action *a = &r->plan.actions[r->at];
+  struct error own = {0};
+  if (e != NULL && e->code == ERR_NOT_FOUND) {
+    // Gone just now, an earlier owner's. Not found would end the plan as if our own object were gone, and
+    // of what no cache holds nobody would tell that its name is free.
+    error_set(&own, ERR_CONFLICT, "an earlier one of this name was deleted meanwhile");
+    action_failed(r, &own);
+    return;
+  }
   if (e != NULL) {
     action_failed(r, e);
     return;
   }
-  struct error own = {0};
   if (json_text(json_at(answer->object, "metadata", NULL), "deletionTimestamp") != NULL) {
     error_set(&own, ERR_CONFLICT, "an earlier one of this name is still being deleted");
     action_failed(r, &own);

@@ -1,0 +1,139 @@
+// Plans carried out against a scripted API server: what an answer does to the rest of the plan.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+#include "apply.h"
+
+// ---- the API server: the next answers, in order --------------------------------------------------
+
+struct script {
+  const char *method;
+  enum error_code code;  // ERR_NONE: the object
+  const char *object;
+};
+
+static const struct script *script;
+static unsigned served;
+
+struct kube_call {
+  kube_done_fn *done;
+  void *context;
+  uv_idle_t idle;
+};
+
+static void closed(uv_handle_t *handle) {
+  free(handle->data);
+}
+
+static void answer(uv_idle_t *idle) {
+  struct kube_call *call = idle->data;
+  const struct script *s = &script[served++];
+  struct error e = {0};
+  if (s->code != ERR_NONE) error_set(&e, s->code, "scripted");
+  cleanup_json json *object = s->object ? json_parse(s->object, strlen(s->object), NULL) : NULL;
+  const struct kube_answer a = {.object = object, .text = "", .status = 200};
+  uv_idle_stop(idle);
+  call->done(call->context, &a, s->code != ERR_NONE ? &e : NULL);
+  uv_close((uv_handle_t *)idle, closed);
+}
+
+static uv_loop_t loop;
+
+struct kube_call *kube_call_start(struct kube_client *c, const struct kube_request *r, kube_done_fn *done,
+                                  void *context) {
+  (void)c;
+  assert_non_null(script[served].method);
+  assert_string_equal(r->method, script[served].method);
+  struct kube_call *call = mem_alloc(sizeof(*call));
+  *call = (struct kube_call){.done = done, .context = context};
+  uv_idle_init(&loop, &call->idle);
+  call->idle.data = call;
+  uv_idle_start(&call->idle, answer);
+  return call;
+}
+
+void kube_call_cancel(struct kube_call *call) {
+  (void)call;
+}
+
+// ---- one plan ------------------------------------------------------------------------------------
+
+static enum error_code result;
+
+static void done(void *context, const struct error *e) {
+  (void)context;
+  result = e ? e->code : ERR_NONE;
+}
+
+static void run(struct plan *plan, const struct script *answers) {
+  struct settings settings = {.namespace = "arena", .pod_name = "c", .executor_url = "http://executor"};
+  struct manager m;
+  struct metrics *metrics = metrics_new();
+  script = answers;
+  served = 0;
+  result = ERR_INTERNAL;
+  uv_loop_init(&loop);
+  manager_init(&m, &loop, &settings, NULL, NULL, metrics);
+  apply_start(&m, plan, done, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  manager_done(&m);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  uv_loop_close(&loop);
+  metrics_free(metrics);
+  assert_null(script[served].method);
+}
+
+static struct plan plan_of_a_child(void) {
+  struct plan plan = {0};
+  const struct meta owner = {.name = "s1", .uid = "own"};
+  json *map = meta_new_object("v1", "ConfigMap", "arena", "s1-source");
+  meta_add_owner(map, "rl-arena.io/v1alpha1", "Submission", &owner);
+  plan_create(&plan, &KIND_CONFIG_MAP, map);
+  return plan;
+}
+
+#define CHILD(uid)                                                                                    \
+  "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"s1-source\",\"uid\":\"u\"," \
+  "\"resourceVersion\":"                                                                              \
+  "\"5\",\"ownerReferences\":[{\"uid\":\"" uid "\",\"controller\":true}]}}"
+
+// ---- a child's name that is taken ----------------------------------------------------------------
+
+static void a_child_of_ours_that_exists_is_what_was_wanted(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_child();
+  run(&plan, (const struct script[]){{"POST", ERR_EXISTS, NULL}, {"GET", ERR_NONE, CHILD("own")}, {0}});
+  assert_int_equal(result, ERR_NONE);
+}
+
+static void a_child_of_somebody_else_fails_the_plan(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_child();
+  run(&plan, (const struct script[]){{"POST", ERR_EXISTS, NULL}, {"GET", ERR_NONE, CHILD("other")}, {0}});
+  assert_int_equal(result, ERR_EXISTS);
+}
+
+// The garbage collector may take an earlier owner's child between the two requests. That is no "not found" of
+// the plan's own object, for which a plan is not tried again: nothing would ever make the child.
+static void a_child_that_was_collected_meanwhile_is_tried_again(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_child();
+  run(&plan, (const struct script[]){{"POST", ERR_EXISTS, NULL}, {"GET", ERR_NOT_FOUND, NULL}, {0}});
+  assert_int_equal(result, ERR_CONFLICT);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_child_of_ours_that_exists_is_what_was_wanted),
+      cmocka_unit_test(a_child_of_somebody_else_fails_the_plan),
+      cmocka_unit_test(a_child_that_was_collected_meanwhile_is_tried_again),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
