@@ -294,8 +294,8 @@ void controller_start(void) {
   model->m = mem_alloc(sizeof(*model->m));
   model->cache_count = 0;
   manager_init(model->m, NULL, &model->settings, NULL, NULL, model->metrics);
-  manager_act(model->m, 0);  // its lists are quorum reads: nothing to catch up with
   manager_start(model->m);
+  manager_act(model->m, ++model->version);  // of the lease it has won
 }
 
 // What it had in memory is lost; requests that it sent and that were not served never are (README.md).
@@ -305,7 +305,6 @@ void controller_die(void) {
   struct manager *m = model->m;
   model->m = NULL;  // nobody watches, nothing is written any more
   while (model->call_count > 0) call_answer(model->calls[0], &killed);
-  feeds_forget();
   manager_done(m);
   free(m);
 }

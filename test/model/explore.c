@@ -29,12 +29,15 @@ struct explorer {
 
 static void push(struct explorer *x, uint32_t id, const struct step *steps, unsigned count) {
   if (x->depth == x->room) {
-    x->room = x->room ? 2 * x->room : 64;
-    x->stack = realloc(x->stack, x->room * sizeof(*x->stack));
+    const size_t room = x->room ? 2 * x->room : 64;
+    x->stack = realloc(x->stack, room * sizeof(*x->stack));
     if (x->stack == NULL) abort();
+    memset(x->stack + x->room, 0, (room - x->room) * sizeof(*x->stack));
+    x->room = room;
   }
   struct frame *f = &x->stack[x->depth++];
-  *f = (struct frame){.here = snapshot_take(), .count = count, .id = id};
+  // The place's former snapshot is overwritten.
+  *f = (struct frame){.here = snapshot_take(f->here), .count = count, .id = id};
   f->steps = malloc((count + 1) * sizeof(*steps));
   if (f->steps == NULL) abort();
   memcpy(f->steps, steps, count * sizeof(*steps));
@@ -42,9 +45,7 @@ static void push(struct explorer *x, uint32_t id, const struct step *steps, unsi
 }
 
 static void pop(struct explorer *x) {
-  struct frame *f = &x->stack[--x->depth];
-  snapshot_free(f->here);
-  free(f->steps);
+  free(x->stack[--x->depth].steps);
 }
 
 // What this state is, at its first visit. False: a contradiction.
@@ -102,8 +103,8 @@ static struct snapshot *begin(const struct scenario *s) {
   model_new(s);
   heap_leave();
   if (s->then != NULL) {
-    if (!story_drain(1)) {
-      printf("# the beginning does not come to rest: %s\n", model->violation);
+    if (!story_drain(1, false)) {
+      fprintf(stderr, "model: the beginning does not come to rest: %s\n", model->violation);
       abort();
     }
     model->ticks_left = s->ticks;
@@ -111,12 +112,12 @@ static struct snapshot *begin(const struct scenario *s) {
     s->then();
     heap_leave();
   }
-  return snapshot_take();
+  return snapshot_take(NULL);
 }
 
 struct outcome_of_run explore(const struct scenario *s, size_t limit) {
   struct explorer x = {.scenario = s, .graph = graph_new(), .run = {.ok = true, .complete = true}};
-  struct snapshot *empty = snapshot_take();
+  struct snapshot *empty = snapshot_take(NULL);
   x.root = begin(s);
   bool is_new;
   const uint32_t first = graph_visit(x.graph, fingerprint(), 0, (struct step){0}, &is_new);
@@ -139,6 +140,7 @@ struct outcome_of_run explore(const struct scenario *s, size_t limit) {
     }
   }
   while (x.depth > 0) pop(&x);
+  for (size_t i = 0; i < x.room; i++) snapshot_free(x.stack[i].here);
   free(x.stack);
   graph_free(x.graph);
   snapshot_restore(empty);

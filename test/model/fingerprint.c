@@ -14,11 +14,16 @@ static uint64_t of_objects(void) {
   return sum;
 }
 
+static uint64_t of_feed(const struct feed *f) {
+  uint64_t h = 1;
+  for (unsigned i = 0; i < f->count; i++) h = hash_mix(h, hash_mix((uint64_t)f->events[i].type, f->events[i].hash));
+  return h;
+}
+
 static uint64_t of_cache(enum cache_id id) {
   const struct store *s = feed_store(id);
   const struct feed *f = &model->feeds[id];
   uint64_t h = hash_mix(id, store_tombstones(s));
-  for (unsigned i = 0; i < f->count; i++) h = hash_mix(h, hash_mix((uint64_t)f->events[i].type, f->events[i].hash));
   uint64_t sum = 0;
   for (const struct meta *m = NULL; (m = store_next(s, m)) != NULL;) {
     // Ahead of the watch: an own write whose event is still to come.
@@ -119,6 +124,7 @@ uint64_t fingerprint(void) {
   h = hash_mix(h, model->gone);
   h = hash_mix(h, faults_costly());
   h = hash_mix(h, model->used[FAULT_JOB_DELETED]);
+  for (unsigned i = 0; i < CACHE_COUNT; i++) h = hash_mix(h, of_feed(&model->feeds[i]));
   if (model->m == NULL) return hash_mix(h, 1);
   for (unsigned i = 0; i < CACHE_COUNT; i++) h = hash_mix(h, of_cache((enum cache_id)i));
   h = hash_mix(h, of_queues());

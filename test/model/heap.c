@@ -33,18 +33,14 @@ void heap_leave(void) {}
 size_t heap_used(void) {
   return 0;
 }
-struct snapshot *snapshot_take(void) {
-  return NULL;
+struct snapshot *snapshot_take(struct snapshot *reuse) {
+  return reuse;
 }
 void snapshot_restore(const struct snapshot *s) {
   (void)s;
 }
 void snapshot_free(struct snapshot *s) {
   (void)s;
-}
-size_t snapshot_size(const struct snapshot *s) {
-  (void)s;
-  return 0;
 }
 
 #else
@@ -193,7 +189,7 @@ int posix_memalign(void **ret, size_t alignment, size_t size) {
 // ---- snapshots -----------------------------------------------------------------------------------
 
 struct snapshot {
-  size_t length;
+  size_t length, room;
   char bytes[];  // the static variables, then the region
 };
 
@@ -201,9 +197,14 @@ static size_t static_size(void) {
   return (size_t)(_end - __data_start);
 }
 
-struct snapshot *snapshot_take(void) {
-  struct snapshot *s = __libc_malloc(sizeof(*s) + static_size() + region->used);
-  if (s == NULL) abort();
+struct snapshot *snapshot_take(struct snapshot *reuse) {
+  struct snapshot *s = reuse;
+  if (s == NULL || s->room < region->used) {
+    const size_t room = region->used + region->used / 4;
+    s = __libc_realloc(reuse, sizeof(*s) + static_size() + room);
+    if (s == NULL) abort();
+    s->room = room;
+  }
   s->length = region->used;
   memcpy(s->bytes, __data_start, static_size());
   memcpy(s->bytes + static_size(), region, s->length);
@@ -217,10 +218,6 @@ void snapshot_restore(const struct snapshot *s) {
 
 void snapshot_free(struct snapshot *s) {
   __libc_free(s);
-}
-
-size_t snapshot_size(const struct snapshot *s) {
-  return sizeof(*s) + static_size() + s->length;
 }
 
 #endif

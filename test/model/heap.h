@@ -17,7 +17,6 @@ void heap_leave(void);
 size_t heap_used(void);
 
 struct snapshot;
-struct snapshot *snapshot_take(void);
+struct snapshot *snapshot_take(struct snapshot *reuse);  // NULL: a new one
 void snapshot_restore(const struct snapshot *s);
 void snapshot_free(struct snapshot *s);
-size_t snapshot_size(const struct snapshot *s);

@@ -40,33 +40,64 @@ void cache_free(struct cache *c) {
   free(c);
 }
 
-// A list without a resourceVersion is a quorum read: it holds all that was written before it was asked
-// for. What is written after it comes by the watch.
-static void list(struct cache *c) {
+static void take_list(struct cache *c, json *const *items, unsigned count, uint64_t version) {
   store_list_begin(c->store);
-  for (unsigned i = 0; i < model->object_count; i++) {
-    if (model->objects[i].cache == c->id) store_list_add(c->store, model->objects[i].body);
-  }
+  for (unsigned i = 0; i < count; i++) store_list_add(c->store, items[i]);
   struct error e;
-  if (store_list_end(c->store, model->version, &e) != ERR_NONE) model_violate("a fresh list was refused: %s", e.text);
+  if (store_list_end(c->store, version, &e) != ERR_NONE) model_violate("a list was refused: %s", e.text);
+}
+
+static unsigned current_items(const struct cache *c, json *ret[OBJECTS_MAX]) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < model->object_count; i++) {
+    if (model->objects[i].cache == c->id) ret[count++] = model->objects[i].body;
+  }
+  return count;
+}
+
+// All that is there now, as a quorum read gives it.
+static void list(struct cache *c) {
+  json *items[OBJECTS_MAX];
+  const unsigned count = current_items(c, items);
+  take_list(c, items, count, model->version);
+}
+
+static bool is_same(json *a, json *b) {
+  return text_equal(json_text(json_get(a, "metadata"), "uid"), json_text(json_get(b, "metadata"), "uid"));
+}
+
+// What an API server shows that has not heard of the events that are still to come.
+static void list_past(struct cache *c) {
+  const struct feed *f = &model->feeds[c->id];
+  json *items[OBJECTS_MAX + EVENTS_MAX];
+  unsigned count = current_items(c, items);
+  for (unsigned i = f->count; i-- > 0;) {
+    unsigned at = 0;
+    while (at < count && !is_same(items[at], f->events[i].body)) at++;
+    if (at == count) count++;
+    items[at] = f->events[i].before;
+    if (items[at] == NULL) items[at] = items[--count];
+  }
+  take_list(c, items, count, f->count > 0 ? f->events[0].version - 1 : model->version);
 }
 
 void cache_start(struct cache *c) {
-  list(c);
+  list_past(c);
   c->is_synced = true;
   c->synced(c->context, c);
 }
 
-bool cache_is_synced(const struct cache *c) {
-  return c->is_synced;
+// The caches have been started when the model's controller begins to lead.
+void cache_catch_up(struct cache *c, uint64_t version) {
+  if (version > store_version(c->store)) feed_list(c->id);
 }
 
 bool cache_is_current(const struct cache *c) {
   return c->is_synced;
 }
 
-void cache_catch_up(struct cache *c, uint64_t version) {
-  (void)c, (void)version;
+bool cache_is_synced(const struct cache *c) {
+  return c->is_synced;
 }
 
 const struct cache_type *cache_type_of(const struct cache *c) {
@@ -106,35 +137,50 @@ static struct event take_first(struct feed *f) {
   return first;
 }
 
+static void event_done(struct event *e);
+
 void feed_deliver(enum cache_id id) {
   struct event e = take_first(&model->feeds[id]);
   struct error why;
   if (store_event(model->caches[id]->store, (enum watch_type)e.type, e.body, &why) != ERR_NONE)
     model_violate("a watch event was refused: %s", why.text);
-  json_put(&e.body);
+  event_done(&e);
 }
 
-// Nobody watches while the controller is dead. A cache that would lag too far behind is told at once.
-void feed_push(enum cache_id id, int type, json *body, uint64_t version, uint64_t hash) {
-  if (id == CACHE_COUNT || model->m == NULL) return;
+static void event_done(struct event *e) {
+  json_put(&e->body);
+  json_put(&e->before);
+}
+
+// A cache that would lag too far behind is told at once. While the controller is dead nobody is told; what
+// an API server may have missed is kept then, for the lists to come.
+void feed_push(enum cache_id id, int type, const struct object *o, json *before) {
+  if (id == CACHE_COUNT) return;
   struct feed *f = &model->feeds[id];
   assert(f->count < EVENTS_MAX);
-  f->events[f->count++] = (struct event){.type = type, .body = json_object_get(body), .version = version, .hash = hash};
-  while (f->count > model->scenario->lag[id]) feed_deliver(id);
+  f->events[f->count++] = (struct event){.type = type,
+                                         .body = json_object_get(o->body),
+                                         .before = json_object_get(before),
+                                         .version = o->version,
+                                         .hash = o->hash};
+  while (f->count > model->scenario->lag[id]) {
+    if (model->m != NULL) {
+      feed_deliver(id);
+    } else {
+      struct event missed = take_first(f);
+      event_done(&missed);
+    }
+  }
 }
 
 static void forget(struct feed *f) {
   while (f->count > 0) {
     struct event e = take_first(f);
-    json_put(&e.body);
+    event_done(&e);
   }
 }
 
 void feed_list(enum cache_id id) {
   forget(&model->feeds[id]);
   list(model->caches[id]);
-}
-
-void feeds_forget(void) {
-  for (unsigned i = 0; i < CACHE_COUNT; i++) forget(&model->feeds[i]);
 }

@@ -12,6 +12,7 @@ void model_new(const struct scenario *s) {
                           .now = 1800000000000,
                           .faults_left = s->faults,
                           .ticks_left = s->ticks,
+                          .version = 1,
                           .born = map_new(NULL),
                           .metrics = metrics_new()};
   model->settings = (struct settings){.namespace = "arena",

@@ -32,8 +32,8 @@ struct object {
 };
 
 struct event {
-  int type;  // enum watch_type
-  json *body;
+  int type;             // enum watch_type
+  json *body, *before;  // `before` NULL: it was not there
   uint64_t version, hash;
 };
 
@@ -170,15 +170,14 @@ void call_drop(struct kube_call *c);
 
 // ---- around the controller: controller.c, informer.c ---------------------------------------------
 
-void controller_start(void);  // lists everything, leads at once
+void controller_start(void);  // its caches were warm, from the past as far as it goes; then it leads
 void controller_die(void);
 void controller_look(enum reconciler_id id, unsigned key);
 void controller_run_timers(void);
 struct flight *flight_of(const void *run);
-void feed_push(enum cache_id id, int type, json *body, uint64_t version, uint64_t hash);
+void feed_push(enum cache_id id, int type, const struct object *o, json *before);
 void feed_deliver(enum cache_id id);
 void feed_list(enum cache_id id);  // the watch broke; everything is listed again
-void feeds_forget(void);
 const struct store *feed_store(enum cache_id id);
 
 // ---- the executor: executor_model.c --------------------------------------------------------------

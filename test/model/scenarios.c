@@ -101,94 +101,147 @@ static const char *report(const char *pod) {
          "\"fixable\":0},\"unknown\":{\"total\":0,\"fixable\":0}},\"findings\":[]}\n";
 }
 
-#define AGENTS_AND_MATCHES .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true}
-#define AGENTS_AND_SUBMISSIONS .looks = {[RECONCILE_AGENT] = true, [RECONCILE_SUBMISSION] = true}
-#define LAG(agents, submissions, matches, jobs, pods)                                            \
-  .lag = {[CACHE_AGENTS] = agents, [CACHE_SUBMISSIONS] = submissions, [CACHE_MATCHES] = matches, \
-          [CACHE_JOBS] = jobs,     [CACHE_BUILD_PODS] = pods,         [CACHE_AGENT_PODS] = pods}
-enum { HORIZON = 600 * 1000 };
+// ---- bounds --------------------------------------------------------------------------------------
+
+#define MATCHES .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true}
+#define SUBMISSIONS .looks = {[RECONCILE_AGENT] = true, [RECONCILE_SUBMISSION] = true}
+#define MATCHMAKING .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true, [RECONCILE_QUEUE] = true}
+#define ALL_KINDS .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true, [RECONCILE_SUBMISSION] = true}
+#define LAG(n) .lag = {n, n, n, n, n, n, n}
+#define WRITES (BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER) | BIT(FAULT_REFUSED))
+#define CACHES (BIT(FAULT_RELIST) | BIT(FAULT_LOOK))
+#define CALLS (BIT(FAULT_BUSY) | BIT(FAULT_UNAVAILABLE) | BIT(FAULT_EXECUTOR))
+#define PODS (BIT(FAULT_EVICTED) | BIT(FAULT_POD_DELETED) | BIT(FAULT_EXITED))
+#define PLAYED BIT(RESULT_FIRST)
+#define ODD_ENDS (BIT(RESULT_FIRST) | BIT(RESULT_DISCONNECT) | BIT(RESULT_BOTH) | BIT(RESULT_ERROR))
+#define JOBS (BIT(JOB_OK) | BIT(JOB_BREAKS) | BIT(JOB_REFUSED) | BIT(JOB_EVICTED))
+#define TIME .ticks = 8, .horizon = 600 * 1000
+#define REMOVALS                                           \
+  .removals = {{"Match", "m1", MATCH("m1", "bob", "cat")}, \
+               {"Agent", "ann", AGENT("ann")},             \
+               {"Agent", "bob", NULL},                     \
+               {"Submission", "ann-v1", NULL},             \
+               {"MatchmakingQueue", "pong", QUEUE("1")}}
+#define BUILD_REMOVALS                                         \
+  .removals = {{"Submission", "s1", INLINE("s1", "ann", "1")}, \
+               {"Agent", "ann", AGENT("ann")},                 \
+               {"MatchmakingQueue", "pong", QUEUE("1")}}
 
 const struct scenario SCENARIOS_QUICK[] = {
     {.name = "one match",
      .begin = pair_of_one,
      .then = one_match,
-     AGENTS_AND_MATCHES,
-     .results = BIT(RESULT_FIRST),
+     MATCHES,
+     LAG(0),
      .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
+     .may = WRITES | CACHES | CALLS | PODS | BIT(FAULT_EARLY),
+     .results = ODD_ENDS,
+     .slow_pods = true,
+     TIME,
+     .limit = 1},
+    {.name = "one match, late events",
+     .begin = pair_of_one,
+     .then = one_match,
+     MATCHES,
+     LAG(1),
+     .faults = 1,
+     .may = WRITES | CACHES,
+     .results = PLAYED,
+     TIME,
      .limit = 1},
     {.name = "two at once",
      .begin = pair_of_two,
      .then = two_matches,
-     AGENTS_AND_MATCHES,
-     .results = BIT(RESULT_FIRST),
+     MATCHES,
+     LAG(0),
      .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
+     .may = WRITES,
+     .results = PLAYED,
+     .any = true,
+     TIME,
      .limit = 2},
     {.name = "two in turn",
      .begin = pair_of_one,
      .then = two_matches,
-     AGENTS_AND_MATCHES,
-     .results = BIT(RESULT_FIRST),
+     MATCHES,
+     LAG(0),
      .faults = 1,
      .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
-     .limit = 1},
-    {.name = "chain",
-     .begin = three,
-     .then = chain_of_matches,
-     AGENTS_AND_MATCHES,
-     .results = BIT(RESULT_FIRST),
-     .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
+     .results = PLAYED,
+     .any = true,
+     TIME,
      .limit = 1},
     {.name = "users",
-     .begin = pair_of_one,
+     .begin = three,
      .then = one_match,
-     AGENTS_AND_MATCHES,
-     .results = BIT(RESULT_FIRST),
+     MATCHES,
+     LAG(0),
      .faults = 1,
      .may = BIT(FAULT_USER),
-     .removals = {{"Match", "m1", MATCH("m1", "bob", "ann")},
-                  {"Agent", "ann", AGENT("ann")},
-                  {"Agent", "bob", NULL},
-                  {"Submission", "ann-v1", NULL},
-                  {"MatchmakingQueue", "pong", QUEUE("1")}},
-     .ticks = 8,
-     .horizon = HORIZON,
+     .results = PLAYED,
+     REMOVALS,
+     .slow_gc = true,
+     TIME,
      .limit = 1},
     {.name = "two images",
      .begin = agent_alone,
      .then = two_images,
      .log = report,
-     AGENTS_AND_SUBMISSIONS,
+     SUBMISSIONS,
+     LAG(1),
+     .faults = 0,
+     .may = WRITES,
      .job_ends = BIT(JOB_OK),
-     .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
+     TIME,
      .limit = 1},
     {.name = "one build",
      .begin = agent_alone,
      .then = one_build,
      .log = report,
-     AGENTS_AND_SUBMISSIONS,
-     .job_ends = BIT(JOB_OK) | BIT(JOB_BREAKS),
+     SUBMISSIONS,
+     LAG(0),
      .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .ticks = 8,
-     .horizon = HORIZON,
+     .may = WRITES | CACHES | BIT(FAULT_JOB_DELETED) | BIT(FAULT_USER),
+     .job_ends = JOBS,
+     BUILD_REMOVALS,
+     TIME,
+     .limit = 1},
+    {.name = "matchmaking",
+     .begin = pair_of_one,
+     MATCHMAKING,
+     LAG(0),
+     .faults = 0,
+     .may = WRITES,
+     .results = PLAYED,
+     .ticks = 2,
+     .horizon = 60000,
      .limit = 1},
 };
 const size_t SCENARIOS_QUICK_COUNT = array_size(SCENARIOS_QUICK);
 const struct scenario SCENARIOS_DEEP[] = {
-    {.name = "one-match", .begin = pair_of_one},
+    {.name = "chain",
+     .begin = three,
+     .then = chain_of_matches,
+     MATCHES,
+     LAG(1),
+     .faults = 1,
+     .may = BIT(FAULT_CRASH),
+     .results = PLAYED,
+     .any = true,
+     TIME,
+     .limit = 1},
+    {.name = "whole life",
+     .begin = agent_alone,
+     .then = one_build,
+     .log = report,
+     .job_ends = BIT(JOB_OK),
+     ALL_KINDS,
+     LAG(1),
+     .faults = 1,
+     .may = BIT(FAULT_CRASH),
+     .results = PLAYED,
+     .any = true,
+     TIME,
+     .limit = 1},
 };
 const size_t SCENARIOS_DEEP_COUNT = array_size(SCENARIOS_DEEP);

@@ -124,7 +124,7 @@ struct object *object_create(json *take_body) {
   o->version = next_version(o->hash);
   set_version(take_body, o->version);
   ledger_created(o);
-  feed_push(o->cache, WATCH_ADDED, o->body, o->version, o->hash);
+  feed_push(o->cache, WATCH_ADDED, o, NULL);
   return o;
 }
 
@@ -140,8 +140,8 @@ void object_write(struct object *o, json *take_body) {
   o->version = next_version(hash);
   set_version(take_body, o->version);
   ledger_written(&before, o);
+  feed_push(o->cache, WATCH_MODIFIED, o, before.body);
   json_put(&before.body);
-  feed_push(o->cache, WATCH_MODIFIED, o->body, o->version, o->hash);
 }
 
 void object_merge(json *target, json *patch) {
@@ -181,12 +181,13 @@ void object_remove(const char *kind, const char *name) {
   const unsigned at = (unsigned)(o - model->objects);
   model->object_count--;
   memmove(o, o + 1, (model->object_count - at) * sizeof(*o));
-  json *last = object_edit(&gone);
-  const uint64_t version = next_version(gone.hash);
-  set_version(last, version);
-  feed_push(gone.cache, WATCH_DELETED, last, version, gone.hash);
+  json *before = gone.body;
+  gone.body = object_edit(&gone);
+  gone.version = next_version(gone.hash);
+  set_version(gone.body, gone.version);
+  feed_push(gone.cache, WATCH_DELETED, &gone, before);
   cleanup_free char *uid = mem_strdup(object_uid(&gone));
-  json_put(&last);
+  json_put(&before);
   json_put(&gone.body);
   free(gone.kind);
   free(gone.name);

@@ -28,7 +28,7 @@ static bool perform(const char *text) {
   return false;
 }
 
-bool story_drain(uint64_t seed) {
+bool story_drain(uint64_t seed, bool aloud) {
   for (unsigned n = 0; n < DRAIN_STEPS && !model->violation[0]; n++) {
     struct step steps[STEPS_MAX];
     unsigned count = steps_list(steps, false);
@@ -36,6 +36,11 @@ bool story_drain(uint64_t seed) {
     if (count > 1 && steps[count - 1].kind == STEP_TICK) count--;
     if (count == 0) return steps_time_is_up() || check_settled();
     seed = hash_mix(seed, n);
+    if (aloud) {
+      char label[LABEL_MAX];
+      step_label(steps[seed % count], label);
+      printf("#      %s\n", label);
+    }
     heap_enter();
     step_do(steps[seed % count]);
     heap_leave();
@@ -53,7 +58,7 @@ static bool goes_wrong(const struct snapshot *root, const struct line *lines, si
   for (size_t i = 0; i < count && !model->violation[0]; i++) {
     if (perform(lines[i].text)) ret[(*ret_count)++] = lines[i];
   }
-  return model->violation[0] || !story_drain(1);
+  return model->violation[0] || !story_drain(1, false);
 }
 
 // Leaves out line after line as long as it still goes wrong.
@@ -85,6 +90,16 @@ static size_t depth_of(const struct graph *g, uint32_t id) {
   return depth;
 }
 
+// Where it all stands: every object in a line.
+static void tell_objects(void) {
+  for (unsigned i = 0; i < model->object_count; i++) {
+    const struct object *o = &model->objects[i];
+    json *status = json_get(o->body, "status");
+    printf("#   %s %s: %s\n", o->kind, o->name,
+           status ? json_object_to_json_string_ext(status, JSON_C_TO_STRING_PLAIN) : "-");
+  }
+}
+
 void story_tell(const struct snapshot *root, const struct graph *g, uint32_t id, const char *why) {
   size_t count = depth_of(g, id);
   struct line *lines = calloc(2 * count + 2, sizeof(*lines)), *done = lines + count + 1;
@@ -99,14 +114,24 @@ void story_tell(const struct snapshot *root, const struct graph *g, uint32_t id,
     heap_leave();
     check_state();
   }
+  if (why == NULL && !model->violation[0]) check_settled();
   printf("# %s\n", why ? why : model->violation);
   size_t made;
   if (goes_wrong(root, lines, count, done, &made)) {
     count = shorten(root, lines, count);
     goes_wrong(root, lines, count, done, &made);
-    printf("# the story (then everything goes on without a fault): %s\n", model->violation);
+    printf("# the story: %s\n", model->violation);
   }
-  for (size_t i = 0; i < count; i++) printf("#   %zu. %s\n", i + 1, lines[i].text);
+  snapshot_restore(root);
+  for (size_t i = 0; i < count; i++) {
+    printf("#   %zu. %s\n", i + 1, lines[i].text);
+    perform(lines[i].text);
+  }
+  if (!model->violation[0]) {
+    printf("#   and on without a fault:\n");
+    story_drain(1, true);
+  }
+  tell_objects();
   fflush(stdout);
   free(steps);
   free(lines);
