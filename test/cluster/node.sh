@@ -157,7 +157,11 @@ kubelet_up() {
         nsenter --net="/run/netns/$ARENA_NETNS" -- "$(gobin_path kube-proxy)" --config "$NODE_CONFIG/proxy.yaml"
 }
 
+# The kubelet ends at once when containerd still reads its old containers ("server is not initialized yet"):
+# then it is started again. What the API server remembers of the node counts only while the kubelet lives.
 node_ready() {
+    service_pid kubelet >/dev/null || kubelet_up
+    in_netns curl -fsS --max-time 2 -o /dev/null http://127.0.0.1:10248/healthz || return 1
     [ "$(kubectl_admin get node "$NODE_NAME" \
         -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = True ]
 }
