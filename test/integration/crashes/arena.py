@@ -21,7 +21,7 @@ from .kubelet import Kubelet
 from .proxy import Proxy
 
 ENVIRONMENT = "tic-tac-toe"
-SETTLE = 30.0
+SETTLE = 120.0
 CHILDREN = ("jobs", "pods", "configmaps")
 KINDS = ("agents", "submissions", "matches", "matchmakingqueues")
 
@@ -54,7 +54,8 @@ class Arena:
         self.folder = stage.folder / self.namespace
         self.folder.mkdir()
         self.server = f"https://127.0.0.1:{stage.plane.port}"
-        self.listen, self.second_listen = (f"127.{n}.{self.number // 250}.{self.number % 250 + 1}:8080" for n in (78, 79))
+        host = f"{self.number // 250}.{self.number % 250 + 1}:8080"
+        self.listen, self.second_listen = f"127.78.{host}", f"127.79.{host}"
         self.controllers: list[Controller] = []
         self.proxies: list[Proxy] = []
         stage.plane.create_namespace(self.namespace)
@@ -116,6 +117,9 @@ class Arena:
     def agents_pods(self) -> list[Object]:
         return [pod for pod in self.now("pods") if invariants.label(pod, "rl-arena.io/component") == "agent"]
 
+    def is_rated(self, match: Object) -> bool:
+        return bool(holds(match, "Rated"))
+
     def is_over(self, match: str) -> bool:
         """Rated and put away."""
         return status(self.one("matches", match)).get("phase") == "Complete" and not self.agents_pods()
@@ -172,17 +176,19 @@ class Arena:
     def snapshot(self) -> list[Object]:
         return [one for kind in (*CHILDREN, *KINDS) for one in self.api.list(kind, self.namespace)]
 
-    def problems(self) -> list[str]:
+    def problems(self, events: bool = True) -> list[str]:
         items = self.snapshot()
-        found = invariants.contradictions(items, time.time())
+        found: list[str] = invariants.contradictions(items, time.time())
         found += self.lost_matches() + self.wrong_ratings() + self.too_much_work() + self.orphans(items)
-        return found + self.wrong_versions() + self.repeated_events() + self.stage.kubelet.trouble
+        found += self.wrong_versions() + self.stage.kubelet.trouble
+        return found + (self.repeated_events() if events else [])
 
     def lost_matches(self) -> list[str]:
         """Every match that was ever there is there, and was played at the first attempt: that a controller
         dies is no fault of the match."""
         here = {one["metadata"]["uid"] for one in self.now("matches")}
-        found = [f"match {one['metadata']['name']} is lost" for one in self.ever("matches") if one["metadata"]["uid"] not in here]
+        gone = [one for one in self.ever("matches") if one["metadata"]["uid"] not in here]
+        found = [f"match {one['metadata']['name']} is lost" for one in gone]
         for one in self.now("matches"):
             if not holds(one, "Complete") or not holds(one, "Rated") or status(one)["attempt"] != 1:
                 found.append(f"match {one['metadata']['name']}: {status(one)}")
@@ -198,11 +204,12 @@ class Arena:
             before = [Counter(ratings[seat["agent"]]) for seat in seats]
             for i, seat in enumerate(seats):
                 mine = ratings[seat["agent"]]
-                elo = invariants.elo_after(before[i]["elo"], before[1 - i]["elo"], seat["outcome"], before[i]["matches"])
+                own, other = before[i], before[1 - i]
+                elo = invariants.elo_after(own["elo"], other["elo"], seat["outcome"], own["matches"])
                 mine["elo"], mine["peak"] = elo, max(mine["peak"], elo)
                 mine["matches"] += 1
                 mine[{"Win": "wins", "Draw": "draws"}.get(seat["outcome"], "losses")] += 1
-                if (seat["matchNumber"], seat["eloBefore"], seat["eloAfter"]) != (mine["matches"], before[i]["elo"], elo):
+                if (seat["matchNumber"], seat["eloBefore"], seat["eloAfter"]) != (mine["matches"], own["elo"], elo):
                     found.append(f"match {one['metadata']['name']}: {seat}, replayed {dict(mine)}")
         for agent in self.now("agents"):
             rating, mine = status(agent)["rating"], ratings[agent["metadata"]["name"]]
@@ -225,13 +232,15 @@ class Arena:
 
     def orphans(self, items: list[Object]) -> list[str]:
         """Agents' Pods go with the match; what a build made stays with its submission."""
-        names = {f"{name}-{end}" for one in self.now("submissions") for name in [one["metadata"]["name"]] for end in ("source",)}
-        return [
-            f"{one['kind']} {one['metadata']['name']} is left over"
-            for one in items
-            if (one["kind"] == "Pod" and invariants.label(one, "rl-arena.io/component") == "agent")
-            or (one["kind"] == "ConfigMap" and invariants.label(one, invariants.OURS) and one["metadata"]["name"] not in names)
-        ]
+        sources = {f"{one['metadata']['name']}-source" for one in self.now("submissions")}
+
+        def is_left(one: Object) -> bool:
+            if one["kind"] == "Pod":
+                return bool(invariants.label(one, "rl-arena.io/component") == "agent")
+            own = one["kind"] == "ConfigMap" and invariants.label(one, invariants.OURS)
+            return bool(own) and one["metadata"]["name"] not in sources
+
+        return [f"{one['kind']} {one['metadata']['name']} is left over" for one in items if is_left(one)]
 
     def wrong_versions(self) -> list[str]:
         """1, 2, 3... for each agent, in the order of its submissions."""
@@ -255,8 +264,8 @@ class Arena:
                 counts[one["involvedObject"]["uid"], one["reason"]] += one.get("count", 1)
         return [f"Event {reason} of {uid}: {count} times" for (uid, reason), count in counts.items() if count > 1]
 
-    def check(self) -> None:
-        found = self.problems()
+    def check(self, events: bool = True) -> None:
+        found = self.problems(events)
         assert not found, "\n".join([*found, self.story()])
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from control_plane import ControlPlane, find_program, wait_until
 
 from . import ROOT, controller
 from .api import Api, ApiError, Mirror
-from .arena import Arena, Stage
+from .arena import KINDS, Arena, Stage
 from .executor import ADDRESSES, Executor, serve_agents
 from .kubelet import Kubelet
 
@@ -24,7 +24,7 @@ def define(api: Api) -> None:
 
     def served() -> bool:
         try:
-            return all(api.call("GET", api.path(kind)) for kind in ("agents", "submissions", "matches", "matchmakingqueues"))
+            return all(api.call("GET", api.path(kind)) for kind in KINDS)
         except ApiError:
             return False
 

@@ -41,6 +41,17 @@ def place_of(line: str) -> str:
     return f"{when} {method} {found[1]}{found[2] or ''}"
 
 
+def glob_of(place: str) -> str:
+    """The same place for FAULT_ONLY."""
+    when, method, *what = place.split()
+    kind, _, subresource = what[0].partition("/") if what else ("", "", "")
+    if method not in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        return f"{place} *"
+    return (
+        f"{when} {method} */{kind}" + ("" if method == "POST" else "/*") + (f"/{subresource}*" if subresource else "")
+    )
+
+
 class Controller:
     """One process. `server` is how it gets to the API server."""
 

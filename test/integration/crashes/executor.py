@@ -22,7 +22,7 @@ COUNT = 48
 ADDRESSES = [f"127.77.0.{n}" for n in range(1, COUNT + 1)]
 
 
-class Agent(agent_pb2_grpc.AgentServicer):
+class Agent(agent_pb2_grpc.AgentServicer):  # type: ignore[misc]
     """Takes the first legal move: seat 0 wins every game of tic-tac-toe."""
 
     def Health(self, request: Any, context: Any) -> Any:
