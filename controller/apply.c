@@ -9,10 +9,13 @@
 
 #include "submission.h"
 
+enum { SEND_AGAIN_MS = 2000 };  // at most between two tries of a write
+
 struct run {
   struct manager *m;
   struct plan plan;
-  unsigned at;  // the action that is being carried out
+  unsigned at;     // the action that is being carried out
+  unsigned tries;  // of it that had no answer
   apply_done_fn *done;
   void *context;
   struct timer *later;
@@ -37,11 +40,33 @@ static void run_finish(struct run *r, const struct error *e) {
 
 static void action_succeeded(struct run *r) {
   r->at++;
+  r->tries = 0;
   next_action(r);
+}
+
+// Whether the write may have been done although its answer did not come.
+static bool is_unknown(const struct run *r, const struct error *e) {
+  const enum action_type t = r->plan.actions[r->at].type;
+  const bool writes = t == ACTION_CREATE || t == ACTION_DELETE || t == ACTION_PATCH_STATUS;
+  return writes && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_INTERNAL);
+}
+
+// Until it is known nothing else may be decided about the plan's agents: the caches may be behind the write,
+// and would show a match that is recorded as one that is not. So the plan, and with it the claims, goes on:
+// the write is sent again, which its guard (resourceVersion, name or uid) makes harmless.
+static void send_again(struct run *r, const struct error *e) {
+  const struct action *a = &r->plan.actions[r->at];
+  log_warn("write without an answer, sent again", "kind", a->kind->kind, "name", a->name, "error", e->text);
+  const msec delay = workqueue_backoff(++r->tries);
+  timer_set(r->later, delay < SEND_AGAIN_MS ? delay : SEND_AGAIN_MS);
 }
 
 static void action_failed(struct run *r, const struct error *e) {
   const struct action *a = &r->plan.actions[r->at];
+  if (r->m->acting && is_unknown(r, e)) {
+    send_again(r, e);
+    return;
+  }
   struct error with_context = *e;
   error_prefix(&with_context, "%s %s", a->kind->kind, a->name ? a->name : "");
   run_finish(r, &with_context);
@@ -177,9 +202,26 @@ static void delete_object(struct run *r, const struct action *a) {
 
 // ---- status ------------------------------------------------------------------------------------
 
+// What the first try of a patch has left, for the cache that may not know it yet.
+static void reread(void *context, const struct kube_answer *answer, const struct error *e) {
+  struct run *r = context;
+  if (e != NULL) {
+    action_failed(r, e);
+    return;
+  }
+  observe(r, r->plan.actions[r->at].kind, answer->object);
+  struct error own = {0};
+  error_set(&own, ERR_CONFLICT, "changed by a try whose answer was lost, or by somebody else");
+  action_failed(r, &own);
+}
+
 static void patched(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   const struct action *a = &r->plan.actions[r->at];
+  if (e != NULL && e->code == ERR_CONFLICT && r->tries > 0) {
+    request(r, &(struct kube_request){.method = "GET", .kind = a->kind, .name = a->name}, reread);
+    return;
+  }
   if (e != NULL) {
     action_failed(r, e);
     return;

@@ -66,6 +66,7 @@ void kube_call_cancel(struct kube_call *call) {
 // ---- one plan ------------------------------------------------------------------------------------
 
 static enum error_code result;
+static uint64_t seen;  // version of the agent in the cache, in the end
 
 static void done(void *context, const struct error *e) {
   (void)context;
@@ -81,8 +82,11 @@ static void run(struct plan *plan, const struct script *answers) {
   result = ERR_INTERNAL;
   uv_loop_init(&loop);
   manager_init(&m, &loop, &settings, NULL, NULL, metrics);
+  m.acting = true;
   apply_start(&m, plan, done, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
+  const struct agent *a = cache_get(m.caches[CACHE_AGENTS], "ann");
+  seen = a ? a->meta.version : 0;
   manager_done(&m);
   uv_run(&loop, UV_RUN_DEFAULT);
   uv_loop_close(&loop);
@@ -129,11 +133,68 @@ static void a_child_that_was_collected_meanwhile_is_tried_again(void **state) {
   assert_int_equal(result, ERR_CONFLICT);
 }
 
+// ---- a write without an answer -------------------------------------------------------------------
+
+#define AGENT(version)                                                                                        \
+  "{\"apiVersion\":\"rl-arena.io/v1alpha1\",\"kind\":\"Agent\",\"metadata\":{\"name\":\"ann\",\"uid\":\"u\"," \
+  "\"resourceVersion\":\"" version "\"},\"spec\":{\"owner\":\"o\",\"environment\":\"pong\"}}"
+
+static struct plan plan_of_a_patch(void) {
+  struct plan plan = {0};
+  const struct meta agent = {.name = "ann", .uid = "u", .version = 4};
+  json *patch = json_new_object();
+  json_add_int(json_add_object(patch, "status"), "latestVersion", 1);
+  plan_patch_status(&plan, &KIND_AGENT, &agent, patch);
+  return plan;
+}
+
+static void a_patch_without_an_answer_is_sent_again(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_patch();
+  run(&plan, (const struct script[]){
+                 {"PATCH", ERR_UNAVAILABLE, NULL}, {"PATCH", ERR_TIMEOUT, NULL}, {"PATCH", ERR_NONE, AGENT("5")}, {0}});
+  assert_int_equal(result, ERR_NONE);
+  assert_int_equal(seen, 5);
+}
+
+// Else the next decision would be made without it: the watch may be as dead as the connection was.
+static void a_patch_that_was_done_without_an_answer_is_in_the_cache(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_patch();
+  run(&plan, (const struct script[]){{"PATCH", ERR_UNAVAILABLE, NULL},
+                                     {"PATCH", ERR_CONFLICT, NULL},
+                                     {"GET", ERR_UNAVAILABLE, NULL},
+                                     {"PATCH", ERR_CONFLICT, NULL},
+                                     {"GET", ERR_NONE, AGENT("5")},
+                                     {0}});
+  assert_int_equal(result, ERR_CONFLICT);
+  assert_int_equal(seen, 5);
+}
+
+static void a_conflict_of_the_first_try_ends_the_plan(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_patch();
+  run(&plan, (const struct script[]){{"PATCH", ERR_CONFLICT, NULL}, {0}});
+  assert_int_equal(result, ERR_CONFLICT);
+}
+
+static void a_child_without_an_answer_is_found_or_made(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_child();
+  run(&plan, (const struct script[]){
+                 {"POST", ERR_UNAVAILABLE, NULL}, {"POST", ERR_EXISTS, NULL}, {"GET", ERR_NONE, CHILD("own")}, {0}});
+  assert_int_equal(result, ERR_NONE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_child_of_ours_that_exists_is_what_was_wanted),
       cmocka_unit_test(a_child_of_somebody_else_fails_the_plan),
       cmocka_unit_test(a_child_that_was_collected_meanwhile_is_tried_again),
+      cmocka_unit_test(a_patch_without_an_answer_is_sent_again),
+      cmocka_unit_test(a_patch_that_was_done_without_an_answer_is_in_the_cache),
+      cmocka_unit_test(a_conflict_of_the_first_try_ends_the_plan),
+      cmocka_unit_test(a_child_without_an_answer_is_found_or_made),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
