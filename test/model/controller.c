@@ -41,7 +41,6 @@ unsigned char *__wrap_SHA256(const unsigned char *bytes, size_t length, unsigned
 struct timer {
   timer_fn *fn;
   void *context;
-  bool set;
 };
 
 struct timer *timer_new(uv_loop_t *loop, timer_fn *fn, void *context) {
@@ -55,10 +54,14 @@ struct timer *timer_new(uv_loop_t *loop, timer_fn *fn, void *context) {
   return t;
 }
 
+// A delay of 0 ends with the step; the others when the model chooses.
 void timer_set(struct timer *t, msec delay) {
-  assert(delay == 0 && model->armed == NULL);
-  t->set = true;
-  model->armed = t;
+  if (delay == 0) {
+    assert(model->armed == NULL);
+    model->armed = t;
+  } else {
+    flight_of(t->context)->later = t;
+  }
 }
 
 void timer_free(struct timer *t) {
@@ -67,11 +70,17 @@ void timer_free(struct timer *t) {
   free(t);
 }
 
+void controller_send_again(struct flight *f) {
+  struct timer *t = f->later;
+  f->later = NULL;
+  t->fn(t->context);
+  controller_run_timers();
+}
+
 void controller_run_timers(void) {
   while (model->armed != NULL) {
     struct timer *t = model->armed;
     model->armed = NULL;
-    t->set = false;
     t->fn(t->context);
   }
 }
@@ -183,6 +192,10 @@ void workqueue_start(struct workqueue *q) {
 
 void workqueue_stop(struct workqueue *q) {
   q->running = false;
+}
+
+msec workqueue_backoff(unsigned failures) {
+  return failures;
 }
 
 size_t workqueue_busy(const struct workqueue *q) {
@@ -304,7 +317,13 @@ void controller_die(void) {
   error_set(&killed, ERR_CANCELLED, "killed");
   struct manager *m = model->m;
   model->m = NULL;  // nobody watches, nothing is written any more
+  m->acting = false;
   while (model->call_count > 0) call_answer(model->calls[0], &killed);
+  // What waits to be sent again is sent, and fails.
+  while (model->flight_count > 0) {
+    controller_send_again(&model->flights[0]);
+    call_answer(model->calls[0], &killed);
+  }
   manager_done(m);
   free(m);
 }

@@ -53,7 +53,7 @@ static uint64_t of_call(const struct kube_call *c) {
 
 static uint64_t of_flight(const struct flight *f) {
   uint64_t h = hash_mix(hash_mix(f->id, hash_text(f->key)), f->plan);
-  h = hash_mix(h, f->done);
+  h = hash_mix(h, f->done << 1 | (f->later != NULL));
   h = hash_mix(h, (uint64_t)f->again);
   for (unsigned i = 0; i < f->guard_count; i++)
     h = hash_mix(h, is_newest(f->guards[i].kind, f->guards[i].name, f->guards[i].version));

@@ -77,7 +77,8 @@ struct flight {
   char *key;
   void *run;  // apply.c's, known by its address only
   uint64_t plan;
-  unsigned done;  // requests answered
+  unsigned done;        // requests answered
+  struct timer *later;  // it waits to send its request again
   msec again;
   struct {
     const char *kind;
@@ -173,6 +174,7 @@ void call_drop(struct kube_call *c);
 void controller_start(void);  // its caches were warm, from the past as far as it goes; then it leads
 void controller_die(void);
 void controller_look(enum reconciler_id id, unsigned key);
+void controller_send_again(struct flight *f);
 void controller_run_timers(void);
 struct flight *flight_of(const void *run);
 void feed_push(enum cache_id id, int type, const struct object *o, json *before);

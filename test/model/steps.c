@@ -33,6 +33,9 @@ static void list_controller(struct list *l) {
     const bool split = model->scenario->split && !model->calls[i]->served;
     add(l, split ? STEP_SERVE : STEP_ANSWER, i, 0);
   }
+  for (unsigned i = 0; i < model->flight_count; i++) {
+    if (model->flights[i].later != NULL) add(l, STEP_RESEND, i, 0);
+  }
   for (unsigned q = 0; q < RECONCILER_COUNT; q++) {
     for (unsigned i = 0; model->scenario->looks[q] && i < model->queues[q]->count; i++) {
       const struct key *k = &model->queues[q]->keys[i];
@@ -217,6 +220,7 @@ void step_do(struct step s) {
       if (!model->calls[s.a]->served) call_serve(model->calls[s.a]);
       call_answer(model->calls[s.a], NULL);
       break;
+    case STEP_RESEND: controller_send_again(&model->flights[s.a]); break;
     case STEP_LOOK: controller_look((enum reconciler_id)s.a, s.b); break;
     case STEP_WATCH: feed_deliver((enum cache_id)s.a); break;
     case STEP_FINISH: game_finish(&model->games[s.a], (enum result)s.b); break;
@@ -273,6 +277,7 @@ void step_label(struct step s, char ret[LABEL_MAX]) {
   switch ((enum step_kind)s.kind) {
     case STEP_SERVE: snprintf(ret, LABEL_MAX, "serve %s %s %s", c->method, c->kind->kind, c->name); break;
     case STEP_ANSWER: snprintf(ret, LABEL_MAX, "%s %s %s", c->method, c->kind->kind, c->name); break;
+    case STEP_RESEND: snprintf(ret, LABEL_MAX, "again for %s", model->flights[s.a].key); break;
     case STEP_LOOK:
       snprintf(ret, LABEL_MAX, "look at %s %s", RECONCILERS[s.a].name, model->queues[s.a]->keys[s.b].name);
       break;

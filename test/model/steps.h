@@ -6,6 +6,7 @@
 enum step_kind {
   STEP_ANSWER,   // a request is served and its answer arrives; with scenario.split only the second half
   STEP_SERVE,    // with scenario.split: a request reaches the API server
+  STEP_RESEND,   // a write that had no answer is sent again
   STEP_LOOK,     // a key that waits is looked at; a = kind, b = key
   STEP_WATCH,    // a cache is told one event
   STEP_FINISH,   // a game ends; a = game, b = result
