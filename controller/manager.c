@@ -269,11 +269,6 @@ static void cache_synced(void *context, struct cache *c) {
   start_if_ready(m);
 }
 
-static void catalog_changed(void *context) {
-  struct manager *m = context;
-  cache_each (m->caches[CACHE_QUEUES], struct queue, q) manager_enqueue(m, RECONCILE_QUEUE, q->meta.name);
-}
-
 static void call_ended(void *context, const char *match) {
   manager_enqueue(context, RECONCILE_MATCH, match);
 }
@@ -317,7 +312,6 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
   m->claims = map_new(NULL);
   m->events = event_recorder_new(client, loop, "rl-arena-controller", settings->pod_name);
   m->executor = executor_new(http, settings->executor_url, metrics, call_ended, m);
-  m->catalog = catalog_new(loop, http, settings->executor_url, catalog_changed, m);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
     m->queues[i] = workqueue_new(loop, RECONCILERS[i].name, CONCURRENCY, looks[i], m, metrics);
   }
@@ -328,7 +322,6 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
 
 void manager_start(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_start(m->caches[i]);
-  catalog_start(m->catalog);
 }
 
 bool manager_is_synced(const struct manager *m) {
@@ -360,7 +353,6 @@ void manager_done(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_free(m->caches[i]);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_free(m->queues[i]);
   executor_free(m->executor);
-  catalog_free(m->catalog);
   event_recorder_free(m->events);
   index_free(m->agent_submissions);
   index_free(m->agent_matches);

@@ -13,7 +13,6 @@
 #include "kube/lease.h"
 #include "kube/workqueue.h"
 
-#include "catalog.h"
 #include "children.h"
 #include "executor.h"
 #include "index.h"
@@ -52,7 +51,6 @@ struct manager {
   struct index *agent_submissions, *agent_matches, *submission_pods, *environment_matches;
   struct event_recorder *events;
   struct executor *executor;
-  struct catalog *catalog;
   struct map *logs;     // by submission name: struct kept_log
   struct map *claims;   // by agent name: while a plan about it is carried out
   struct lease *lease;  // NULL: no election

@@ -198,7 +198,6 @@ void queue_look(struct manager *m, const char *name, msec now, struct plan *ret)
   const struct match **matches = matches_of(m, m->environment_matches, v.self->environment, &v.match_count);
   v.agents = agents;
   v.matches = matches;
-  v.environment = catalog_look(m->catalog, v.self->environment);
   matchmaking_decide(&v, now, ret);
   free(agents);
   free(matches);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "agent.h"
-#include "catalog.h"
 #include "plan.h"
 
 // An agent of the environment with what its matches say.
@@ -13,7 +12,6 @@ struct matchmaking_agent {
 
 struct matchmaking_view {
   const struct queue *self;
-  enum catalog_answer environment;         // whether the executor can play it
   const struct matchmaking_agent *agents;  // all of the environment's
   size_t agent_count;
   const struct match *const *matches;  // all of the environment's

@@ -135,14 +135,7 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
 }
 
 // Whether a pass makes matches; says in Ready why not.
-static bool say_ready(const struct matchmaking_view *v, struct conditions *c, msec now) {
-  const struct queue *q = v->self;
-  if (v->environment == CATALOG_UNKNOWN) {
-    condition_set(c, "Ready", CONDITION_FALSE, "EnvironmentUnknown", q->meta.generation, now,
-                  "The executor cannot play %s: correct spec.environment.name, or run an executor that has it.",
-                  q->environment);
-    return false;
-  }
+static bool say_ready(const struct queue *q, struct conditions *c, msec now) {
   if (q->paused) {
     condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
                   "spec.paused is true: no matches are made.");
@@ -160,7 +153,7 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
   struct queue_status next;
   queue_status_copy(&next, &q->status);
   next.observed = q->meta.generation;
-  const bool makes = say_ready(v, &next.conditions, now);
+  const bool makes = say_ready(q, &next.conditions, now);
   const bool due = now >= q->status.last_run + interval || q->status.last_run > now;
   struct plan matches = {0};
   if (due) {

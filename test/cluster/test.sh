@@ -171,6 +171,7 @@ suite_property() {
 suite_integration() {
     test_build gcc gcc && meson_tests gcc integration
     test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize integration
+    quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
     # fetch and kube-probe with the sanitizers; the controller without, under valgrind.
     ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \

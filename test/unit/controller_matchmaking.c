@@ -64,21 +64,6 @@ static void a_paused_queue_makes_no_match(void **state) {
   assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/Paused");
 }
 
-static void a_queue_for_what_the_executor_cannot_play_says_so_and_makes_no_match(void **state) {
-  struct world *w = *state;
-  static const char *const chess[] = {"chess"}, *const both[] = {"chess", "pong"};
-  catalog_learn(w->m.catalog, chess, 1);
-  world_add_agent(w, "ann", "anna", "pong");
-  world_add_agent(w, "bob", "bert", "pong");
-  world_wait(w, 120000, 5000);
-  assert_int_equal(world_count(w, "Match"), 0);
-  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/EnvironmentUnknown");
-  catalog_learn(w->m.catalog, both, 2);
-  world_wait(w, 60000, 5000);
-  assert_int_equal(world_count(w, "Match"), 1);
-  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "True/Matchmaking");
-}
-
 static void the_daily_limit_keeps_an_agent_out(void **state) {
   struct world *w = *state;
   world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'maxMatchesPerAgentPerDay':1,'cooldownSeconds':0}}");
@@ -127,7 +112,6 @@ int main(void) {
       scenario(agents_of_one_owner_do_not_meet),
       scenario(the_same_pair_meets_again_only_after_the_cooldown),
       scenario(a_paused_queue_makes_no_match),
-      scenario(a_queue_for_what_the_executor_cannot_play_says_so_and_makes_no_match),
       scenario(the_daily_limit_keeps_an_agent_out),
       scenario(no_more_matches_run_at_once_than_the_queue_allows),
       scenario(a_restart_in_the_middle_of_a_pass_makes_no_second_match),

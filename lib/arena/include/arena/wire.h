@@ -7,7 +7,6 @@
 #include "arena/resources.h"
 
 #define EXECUTOR_RUN_MATCH "/executor.Executor/RunMatch"
-#define EXECUTOR_LIST_ENVIRONMENTS "/executor.Executor/ListEnvironments"
 
 struct wire_agent {
   const char *id, *name, *image, *version, *endpoint;
@@ -62,14 +61,3 @@ uint8_t *wire_encode_request(const struct wire_request *r, size_t *ret_length);
 // (texts are cut at 1,024 bytes, urls refused over 2,048), wrong number of agents.
 enum error_code wire_decode_response(const uint8_t *bytes, size_t length, struct wire_result *ret, struct error *e);
 void wire_result_done(struct wire_result *r);
-
-// What ListEnvironments answers: names of environments.
-struct wire_environments {
-  char **names;
-  size_t count;
-};
-
-// ERR_INVALID when malformed, more than 1,000, or a name is empty or over 64 bytes.
-enum error_code wire_decode_environments(const uint8_t *bytes, size_t length, struct wire_environments *ret,
-                                         struct error *e);
-void wire_environments_done(struct wire_environments *w);
