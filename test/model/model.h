@@ -14,13 +14,13 @@
 #include "scenario.h"
 
 enum {
-  EVENTS_MAX = 64,     // that one cache may lag behind
-  CALLS_MAX = 64,      // requests under way
-  OBJECTS_MAX = 64,    // of the whole namespace
-  KEYS_MAX = 16,       // of one kind
-  FLIGHTS_MAX = 32,    // plans under way
-  GAMES_MAX = 16,      // matches that the executor knows
-  VERSIONS_MAX = 512,  // writes in one run
+  EVENTS_MAX = 64,      // that one cache may lag behind
+  CALLS_MAX = 64,       // requests under way
+  OBJECTS_MAX = 64,     // of the whole namespace
+  KEYS_MAX = 16,        // of one kind
+  FLIGHTS_MAX = 32,     // plans under way
+  GAMES_MAX = 16,       // matches that the executor knows
+  VERSIONS_MAX = 1024,  // writes in one run
   GUARDS_MAX = 6,
 };
 
@@ -178,6 +178,7 @@ void controller_send_again(struct flight *f);
 void controller_run_timers(void);
 struct flight *flight_of(const void *run);
 void feed_push(enum cache_id id, int type, const struct object *o, json *before);
+void feeds_skip_known(void);  // events of what the caches know already
 void feed_deliver(enum cache_id id);
 void feed_list(enum cache_id id);  // the watch broke; everything is listed again
 const struct store *feed_store(enum cache_id id);

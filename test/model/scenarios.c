@@ -1,122 +1,32 @@
-// What is explored: small beginnings, in which everything that can go wrong may go wrong.
+// What is explored, and within which bounds. Quick: with every test run. Deep: by hand, for hours.
 #include "scenarios.h"
 
 #include "base/memory.h"
 
-#include "model.h"
+#include "beginnings.h"
 
-#define QUEUE(limit)                                                                                                 \
-  "{'kind':'MatchmakingQueue','metadata':{'name':'pong'},'spec':{'environment':{'name':'pong'},"                     \
-  "'intervalSeconds':30,'elo':{'initial':1500,'range':100,'step':0,'maxRange':500,'widenSeconds':30},"               \
-  "'entryTTLSeconds':86400,'cooldownSeconds':0,'maxMatchesPerAgentPerDay':100,'maxConcurrentMatchesPerAgent':" limit \
-  ",'allowSameOwner':false,'match':{'timeoutSeconds':300,'moveMilliseconds':1000,'bankMilliseconds':10000,"          \
-  "'startupSeconds':30,'recordReplay':true},'scan':{'failOn':'CRITICAL','ignoreUnfixed':true}}}"
-#define AGENT(name)                                                       \
-  "{'kind':'Agent','metadata':{'name':'" name "'},'spec':{'owner':'" name \
-  "','environment':'pong','matchmaking':{"                                \
-  "'enabled':true,'priority':5,'mode':'Continuous'}}}"
-// A submission that is Ready already, for scenarios that do not build.
-#define READY(name)                                                                                              \
-  "{'kind':'Submission','metadata':{'name':'" name "-v1'},'spec':{'agent':'" name                                \
-  "','source':{'image':'r.test/x:1'},"                                                                           \
-  "'build':{'timeoutSeconds':900,'maxRetries':3}},'status':{'observedGeneration':1,'version':1,'image':'r.test/" \
-  "x@sha256:11','conditions':[{'type':'Ready','status':'True','reason':'Ready','message':'',"                    \
-  "'lastTransitionTime':'2027-01-15T08:00:00Z'}]}}"
-#define MATCH(name, a, b)                                                                                    \
-  "{'kind':'Match','metadata':{'name':'" name "'},'spec':{'environment':'pong','participants':[{'agent':'" a \
-  "'},{"                                                                                                     \
-  "'agent':'" b "'}],'rated':true,'timeoutSeconds':300,'recordReplay':true}}"
-// Without an image yet: a ready-made one that has to be scanned, and one that has to be built.
-#define IMAGE(name, agent)                                                      \
-  "{'kind':'Submission','metadata':{'name':'" name "'},'spec':{'agent':'" agent \
-  "','source':{'image':'r.test/x:1'},"                                          \
-  "'build':{'timeoutSeconds':900,'maxRetries':1}}}"
-#define INLINE(name, agent, retries)                                            \
-  "{'kind':'Submission','metadata':{'name':'" name "'},'spec':{'agent':'" agent \
-  "','source':{'inline':{'files':{"                                             \
-  "'agent.py':'pass'}}},'build':{'timeoutSeconds':900,'maxRetries':" retries "}}}"
-
-// ---- beginnings ----------------------------------------------------------------------------------
-
-static void pair(const char *queue) {
-  object_apply(queue);
-  object_apply(AGENT("ann"));
-  object_apply(READY("ann"));
-  object_apply(AGENT("bob"));
-  object_apply(READY("bob"));
-}
-
-static void pair_of_one(void) {
-  pair(QUEUE("1"));
-}
-
-static void pair_of_two(void) {
-  pair(QUEUE("2"));
-}
-
-static void three(void) {
-  pair(QUEUE("1"));
-  object_apply(AGENT("cat"));
-  object_apply(READY("cat"));
-}
-
-static void agent_alone(void) {
-  object_apply(QUEUE("1"));
-  object_apply(AGENT("ann"));
-}
-
-// ---- what happens to them ------------------------------------------------------------------------
-
-static void one_match(void) {
-  object_apply(MATCH("m1", "ann", "bob"));
-}
-
-static void two_matches(void) {
-  object_apply(MATCH("m1", "ann", "bob"));
-  object_apply(MATCH("m2", "bob", "ann"));
-}
-
-static void chain_of_matches(void) {
-  object_apply(MATCH("m1", "ann", "bob"));
-  object_apply(MATCH("m2", "bob", "cat"));
-}
-
-static void two_images(void) {
-  object_apply(IMAGE("s1", "ann"));
-  object_apply(IMAGE("s2", "ann"));
-}
-
-static void one_build(void) {
-  object_apply(INLINE("s1", "ann", "1"));
-}
-
-// The scanner's report, as `fetch report` prints it.
-static const char *report(const char *pod) {
-  (void)pod;
-  return "{\"digest\":\"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"repoDigest\":\"\","
-         "\"databaseDate\":\"2026-01-02T03:04:05Z\",\"scannerVersion\":\"0.74.0\",\"counts\":{\"critical\":{\"total\":"
-         "0,"
-         "\"fixable\":0},\"high\":{\"total\":0,\"fixable\":0},\"medium\":{\"total\":0,\"fixable\":0},\"low\":{"
-         "\"total\":0,"
-         "\"fixable\":0},\"unknown\":{\"total\":0,\"fixable\":0}},\"findings\":[]}\n";
-}
-
-// ---- bounds --------------------------------------------------------------------------------------
-
+// What the controller looks at.
 #define MATCHES .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true}
 #define SUBMISSIONS .looks = {[RECONCILE_AGENT] = true, [RECONCILE_SUBMISSION] = true}
 #define MATCHMAKING .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true, [RECONCILE_QUEUE] = true}
-#define ALL_KINDS .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true, [RECONCILE_SUBMISSION] = true}
+#define BUILD_TO_MATCH .looks = {[RECONCILE_AGENT] = true, [RECONCILE_MATCH] = true, [RECONCILE_SUBMISSION] = true}
+// How far each cache may be behind.
 #define LAG(n) .lag = {n, n, n, n, n, n, n}
+#define TIME .ticks = 8, .horizon = 600 * 1000
+// What may go wrong.
 #define WRITES (BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER) | BIT(FAULT_REFUSED))
 #define CACHES (BIT(FAULT_RELIST) | BIT(FAULT_LOOK))
 #define CALLS (BIT(FAULT_BUSY) | BIT(FAULT_UNAVAILABLE) | BIT(FAULT_EXECUTOR))
 #define PODS (BIT(FAULT_EVICTED) | BIT(FAULT_POD_DELETED) | BIT(FAULT_EXITED))
-#define PLAYED BIT(RESULT_FIRST)
+#define ANY_FAULT (WRITES | CACHES | CALLS | PODS | BIT(FAULT_EARLY))
+#define USERS (BIT(FAULT_USER) | BIT(FAULT_JOB_DELETED))
+// How games and Jobs end.
+#define WON BIT(RESULT_FIRST)
+#define WON_OR_LOST (BIT(RESULT_FIRST) | BIT(RESULT_SECOND))
 #define ODD_ENDS (BIT(RESULT_FIRST) | BIT(RESULT_DISCONNECT) | BIT(RESULT_BOTH) | BIT(RESULT_ERROR))
 #define JOBS (BIT(JOB_OK) | BIT(JOB_BREAKS) | BIT(JOB_REFUSED) | BIT(JOB_EVICTED))
-#define TIME .ticks = 8, .horizon = 600 * 1000
-#define REMOVALS                                           \
+// What users delete, and apply again.
+#define MATCH_REMOVALS                                     \
   .removals = {{"Match", "m1", MATCH("m1", "bob", "cat")}, \
                {"Agent", "ann", AGENT("ann")},             \
                {"Agent", "bob", NULL},                     \
@@ -127,121 +37,57 @@ static const char *report(const char *pod) {
                {"Agent", "ann", AGENT("ann")},                 \
                {"MatchmakingQueue", "pong", QUEUE("1")}}
 
+// clang-format off
 const struct scenario SCENARIOS_QUICK[] = {
-    {.name = "one match",
-     .begin = pair_of_one,
-     .then = one_match,
-     MATCHES,
-     LAG(0),
-     .faults = 1,
-     .may = WRITES | CACHES | CALLS | PODS | BIT(FAULT_EARLY),
-     .results = ODD_ENDS,
-     .slow_pods = true,
-     TIME,
-     .limit = 1},
-    {.name = "one match, late events",
-     .begin = pair_of_one,
-     .then = one_match,
-     MATCHES,
-     LAG(1),
-     .faults = 1,
-     .may = WRITES | CACHES,
-     .results = PLAYED,
-     TIME,
-     .limit = 1},
-    {.name = "two at once",
-     .begin = pair_of_two,
-     .then = two_matches,
-     MATCHES,
-     LAG(0),
-     .faults = 1,
-     .may = WRITES,
-     .results = PLAYED,
-     .any = true,
-     TIME,
-     .limit = 2},
-    {.name = "two in turn",
-     .begin = pair_of_one,
-     .then = two_matches,
-     MATCHES,
-     LAG(0),
-     .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .results = PLAYED,
-     .any = true,
-     TIME,
-     .limit = 1},
-    {.name = "users",
-     .begin = three,
-     .then = one_match,
-     MATCHES,
-     LAG(0),
-     .faults = 1,
-     .may = BIT(FAULT_USER),
-     .results = PLAYED,
-     REMOVALS,
-     .slow_gc = true,
-     TIME,
-     .limit = 1},
-    {.name = "two images",
-     .begin = agent_alone,
-     .then = two_images,
-     .log = report,
-     SUBMISSIONS,
-     LAG(1),
-     .faults = 0,
-     .may = WRITES,
-     .job_ends = BIT(JOB_OK),
-     TIME,
-     .limit = 1},
-    {.name = "one build",
-     .begin = agent_alone,
-     .then = one_build,
-     .log = report,
-     SUBMISSIONS,
-     LAG(0),
-     .faults = 1,
-     .may = WRITES | CACHES | BIT(FAULT_JOB_DELETED) | BIT(FAULT_USER),
-     .job_ends = JOBS,
-     BUILD_REMOVALS,
-     TIME,
-     .limit = 1},
-    {.name = "matchmaking",
-     .begin = pair_of_one,
-     MATCHMAKING,
-     LAG(0),
-     .faults = 0,
-     .may = WRITES,
-     .results = PLAYED,
-     .ticks = 2,
-     .horizon = 60000,
-     .limit = 1},
+    {.name = "one match, any one fault", .begin = pair_of_one, .then = one_match, MATCHES, LAG(0), TIME,
+     .faults = 1, .may = ANY_FAULT, .results = ODD_ENDS, .slow_pods = true, .limit = 1},
+    {.name = "one match, late events", .begin = pair_of_one, .then = one_match, MATCHES, LAG(2), TIME,
+     .faults = 1, .may = WRITES | CACHES, .results = WON, .split = true, .limit = 1},
+    {.name = "two matches at once", .begin = pair_of_two, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 1, .may = WRITES, .results = WON, .any = true, .limit = 2},
+    {.name = "two matches in turn", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 1, .may = WRITES, .results = WON, .any = true, .limit = 1},
+    {.name = "users", .begin = three, .then = one_match, MATCHES, LAG(0), TIME,
+     .faults = 1, .may = USERS, .results = WON, MATCH_REMOVALS, .slow_gc = true, .any = true, .limit = 1},
+    {.name = "two submissions", .begin = agent_alone, .then = two_images, .log = report, SUBMISSIONS, LAG(1), TIME,
+     .faults = 1, .may = WRITES, .job_ends = BIT(JOB_OK), .limit = 1},
+    {.name = "one build", .begin = agent_alone, .then = one_build, .log = report, SUBMISSIONS, LAG(0), TIME,
+     .faults = 1, .may = WRITES | CACHES | USERS, .job_ends = JOBS, BUILD_REMOVALS, .any = true, .limit = 1},
+    {.name = "matchmaking", .begin = pair_of_one, MATCHMAKING, LAG(0), .ticks = 2, .horizon = 60 * 1000,
+     .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .any = true, .limit = 1},
+    {.name = "from scan to match", .begin = agent_alone, .then = match_and_image, .log = report, BUILD_TO_MATCH, LAG(0), TIME,
+     .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .job_ends = BIT(JOB_OK), .any = true, .limit = 1},
 };
 const size_t SCENARIOS_QUICK_COUNT = array_size(SCENARIOS_QUICK);
+
 const struct scenario SCENARIOS_DEEP[] = {
-    {.name = "chain",
-     .begin = three,
-     .then = chain_of_matches,
-     MATCHES,
-     LAG(1),
-     .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .results = PLAYED,
-     .any = true,
-     TIME,
+    {.name = "one match, any two faults", .begin = pair_of_one, .then = one_match, MATCHES, LAG(1), TIME,
+     .faults = 2, .may = ANY_FAULT, .results = ODD_ENDS, .slow_pods = true, .limit = 1},
+    {.name = "one match, late events", .begin = pair_of_one, .then = one_match, MATCHES, LAG(3), TIME,
+     .faults = 2, .may = WRITES | CACHES, .results = WON, .slow_pods = true, .split = true, .limit = 1},
+    {.name = "two matches at once, any one fault", .begin = pair_of_two, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 1, .may = ANY_FAULT, .results = WON_OR_LOST, .limit = 2},
+    {.name = "two matches at once, any two faults", .begin = pair_of_two, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 2, .may = WRITES | CACHES, .results = WON, .any = true, .limit = 2},
+    {.name = "three matches at once", .begin = pair_of_two, .then = three_matches, MATCHES, LAG(1), TIME,
+     .faults = 0, .results = WON, .any = true, .limit = 2},
+    {.name = "two matches in turn, any one fault", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 1, .may = ANY_FAULT, .results = WON_OR_LOST, .limit = 1},
+    {.name = "two matches in turn, any two faults", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(1), TIME,
+     .faults = 2, .may = WRITES | CACHES, .results = WON, .any = true, .limit = 1},
+    {.name = "a chain of matches", .begin = three, .then = chain_of_matches, MATCHES, LAG(1), TIME,
+     .faults = 1, .may = WRITES | CACHES, .results = WON, .any = true, .limit = 1},
+    {.name = "users and crashes", .begin = three, .then = one_match, MATCHES, LAG(1), TIME,
+     .faults = 2, .may = USERS | WRITES | CACHES, .results = WON, MATCH_REMOVALS, .slow_gc = true, .slow_pods = true, .any = true,
      .limit = 1},
-    {.name = "whole life",
-     .begin = agent_alone,
-     .then = one_build,
-     .log = report,
-     .job_ends = BIT(JOB_OK),
-     ALL_KINDS,
-     LAG(1),
-     .faults = 1,
-     .may = BIT(FAULT_CRASH),
-     .results = PLAYED,
-     .any = true,
-     TIME,
-     .limit = 1},
+    {.name = "two submissions", .begin = agent_alone, .then = two_images, .log = report, SUBMISSIONS, LAG(2), TIME,
+     .faults = 2, .may = WRITES | CACHES | BIT(FAULT_JOB_DELETED), .job_ends = BIT(JOB_OK), .limit = 1},
+    {.name = "one build", .begin = agent_alone, .then = one_build, .log = report, SUBMISSIONS, LAG(1), TIME,
+     .faults = 2, .may = WRITES | CACHES | USERS, .job_ends = JOBS, BUILD_REMOVALS, .slow_gc = true, .limit = 1},
+    {.name = "matchmaking", .begin = pair_of_one, MATCHMAKING, LAG(1), .ticks = 2, .horizon = 60 * 1000,
+     .faults = 1, .may = WRITES | CACHES, .results = WON, .any = true, .limit = 1},
+    {.name = "from scan to match", .begin = agent_alone, .then = match_and_image, .log = report, BUILD_TO_MATCH, LAG(1), TIME,
+     .faults = 1, .may = WRITES | CACHES, .results = WON, .job_ends = BIT(JOB_OK), .any = true, .limit = 1},
 };
 const size_t SCENARIOS_DEEP_COUNT = array_size(SCENARIOS_DEEP);
+// clang-format on

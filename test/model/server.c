@@ -77,6 +77,8 @@ static uint64_t next_version(uint64_t hash) {
   return version;
 }
 
+enum { LIVES = 4 };
+
 static void make_uid(char ret[UID_SIZE], const char *key, uintptr_t life) {
   snprintf(ret, UID_SIZE, "%08x-0000-4000-8000-%012x", (unsigned)hash_text(key), (unsigned)life);
 }
@@ -98,8 +100,11 @@ bool match_uid(unsigned i, char ret[UID_SIZE]) {
 static void give_uid(json *body) {
   json *m = json_get(body, "metadata");
   cleanup_free char *key = mem_printf("%s/%s", json_text(body, "kind"), json_text(m, "name"));
-  const uintptr_t life = (uintptr_t)map_get(model->born, key) + 1;
+  uintptr_t life = (uintptr_t)map_get(model->born, key) + 1;
   map_put(model->born, key, (void *)life);
+  // A controller that has not heard of a match's end makes its Pods again and again, until it has. That these
+  // are no new states, their uids come round; nothing that is under way is older than a few lives.
+  if (json_get(m, "ownerReferences") != NULL) life %= LIVES;
   char uid[UID_SIZE];
   make_uid(uid, key, life);
   json_add_text(m, "uid", uid);

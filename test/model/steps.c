@@ -239,6 +239,7 @@ void step_do(struct step s) {
       break;
     case STEP_FAULT: do_fault((enum fault)s.b, s.a); break;
   }
+  feeds_skip_known();
 }
 
 // ---- words ---------------------------------------------------------------------------------------
