@@ -54,16 +54,17 @@ void __libc_free(void *pointer);
 
 enum {
   GRAIN = 16,
-  SMALL = 2048,  // up to here one list of free blocks for each size, beyond for each power of two
+  SMALL = 2048,  // up to here blocks of every multiple of 16 bytes, beyond of every KiB
   SMALL_CLASSES = SMALL / GRAIN + 1,
-  LARGE_CLASSES = 20,
+  LARGE = 1024,
+  LARGE_CLASSES = 512,
   CLASSES = SMALL_CLASSES + LARGE_CLASSES,
 };
 static const size_t region_size = (size_t)1 << 30;
 
 struct block {
   size_t class;
-  struct block *next;  // free only; where the caller's bytes begin otherwise
+  struct block *next;  // of a free one
 };
 _Static_assert(sizeof(struct block) == GRAIN, "blocks are aligned for any type");
 
@@ -104,30 +105,22 @@ static bool is_inside(const void *pointer) {
   return (uintptr_t)pointer - (uintptr_t)region < region_size;
 }
 
-static size_t class_of(size_t size, size_t *ret_size) {
-  if (size <= SMALL) {
-    *ret_size = (size + GRAIN - 1) / GRAIN * GRAIN;
-    if (*ret_size == 0) *ret_size = GRAIN;
-    return *ret_size / GRAIN;
-  }
-  size_t class = SMALL_CLASSES, room = (size_t)2 * SMALL;
-  for (; room < size; room *= 2) class ++;
-  *ret_size = room;
-  return class;
+static size_t class_of(size_t size) {
+  if (size <= SMALL) return size == 0 ? 1 : (size + GRAIN - 1) / GRAIN;
+  return SMALL_CLASSES + (size - SMALL + LARGE - 1) / LARGE;
 }
 
-static size_t room_of(const struct block *b) {
-  return b->class < SMALL_CLASSES ? b->class * GRAIN : (size_t)(2 * SMALL) << (b->class - SMALL_CLASSES);
+static size_t room_of(size_t class) {
+  return class < SMALL_CLASSES ? class * GRAIN : SMALL + (class - SMALL_CLASSES) * LARGE;
 }
 
 static void *take(size_t size) {
-  size_t room, class = class_of(size, &room);
+  const size_t class = class_of(size), room = room_of(class);
   if (class >= CLASSES) abort();
   struct block *b = region->free[class];
   if (b != NULL) {
     region->free[class] = b->next;
   } else {
-    // The header is one word; the second word of a block is the caller's, but 16 bytes keep it aligned.
     if (region->used + GRAIN + room > region_size) abort();
     b = (struct block *)((char *)region + region->used);
     region->used += GRAIN + room;
@@ -165,9 +158,9 @@ void free(void *pointer) {
 void *realloc(void *old, size_t size) {
   if (old == NULL) return malloc(size);
   if (!is_inside(old)) return __libc_realloc(old, size);
-  if (size <= room_of(block_of(old))) return old;
+  if (size <= room_of(block_of(old)->class)) return old;
   void *new = take(size);
-  memcpy(new, old, room_of(block_of(old)));
+  memcpy(new, old, room_of(block_of(old)->class));
   free(old);
   return new;
 }

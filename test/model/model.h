@@ -14,8 +14,8 @@
 #include "scenario.h"
 
 enum {
-  EVENTS_MAX = 64,      // that one cache may lag behind
-  CALLS_MAX = 64,       // requests under way
+  EVENTS_MAX = 12,      // that one cache may lag behind
+  CALLS_MAX = 32,       // requests under way
   OBJECTS_MAX = 64,     // of the whole namespace
   KEYS_MAX = 16,        // of one kind
   FLIGHTS_MAX = 32,     // plans under way
@@ -113,7 +113,7 @@ struct model {
   struct manager *m;  // NULL: it is dead
 
   uint64_t version;
-  uint64_t content[VERSIONS_MAX];  // by version: hash of the object that was written
+  uint32_t content[VERSIONS_MAX];  // by version: hash of the object that was written
   struct object objects[OBJECTS_MAX];
   unsigned object_count;
   struct feed feeds[CACHE_COUNT];

@@ -9,7 +9,9 @@
 
 #include "children.h"
 #include "cluster.h"
+#include "compact.h"
 #include "hash.h"
+#include "heap.h"
 #include "model.h"
 #include "watch_feed.h"
 
@@ -58,10 +60,23 @@ struct object *object_of_uid(const char *uid) {
   return NULL;
 }
 
-json *object_edit(const struct object *o) {
+// Bodies are built outside of the snapshot heap, and a small copy of them is kept in it.
+static json *copy_outside(json *j) {
   json *copy = NULL;
-  if (json_object_deep_copy(o->body, &copy, NULL) != 0) abort();
+  heap_leave();
+  if (json_object_deep_copy(j, &copy, NULL) != 0) abort();
+  heap_enter();
   return copy;
+}
+
+json *object_edit(const struct object *o) {
+  return copy_outside(o->body);
+}
+
+static json *keep(json *take) {
+  json *kept = compact(take);
+  json_put(&take);
+  return kept;
 }
 
 static void set_version(json *body, uint64_t version) {
@@ -73,7 +88,7 @@ static void set_version(json *body, uint64_t version) {
 static uint64_t next_version(uint64_t hash) {
   const uint64_t version = ++model->version;
   assert(version < VERSIONS_MAX);
-  model->content[version] = hash;
+  model->content[version] = (uint32_t)hash;
   return version;
 }
 
@@ -123,11 +138,12 @@ struct object *object_create(json *take_body) {
   json_add_time(m, "creationTimestamp", model->now);
   assert(model->object_count < OBJECTS_MAX);
   struct object *o = &model->objects[model->object_count++];
-  *o = (struct object){.kind = mem_strdup(kind), .name = mem_strdup(name), .body = take_body};
+  *o = (struct object){.kind = mem_strdup(kind), .name = mem_strdup(name)};
   o->cache = cache_id_of(take_body);
   o->hash = hash_json(take_body);
   o->version = next_version(o->hash);
   set_version(take_body, o->version);
+  o->body = keep(take_body);
   ledger_created(o);
   feed_push(o->cache, WATCH_ADDED, o, NULL);
   return o;
@@ -140,10 +156,10 @@ void object_write(struct object *o, json *take_body) {
     return;
   }
   struct object before = *o;
-  o->body = take_body;
   o->hash = hash;
   o->version = next_version(hash);
   set_version(take_body, o->version);
+  o->body = keep(take_body);
   ledger_written(&before, o);
   feed_push(o->cache, WATCH_MODIFIED, o, before.body);
   json_put(&before.body);
@@ -187,9 +203,10 @@ void object_remove(const char *kind, const char *name) {
   model->object_count--;
   memmove(o, o + 1, (model->object_count - at) * sizeof(*o));
   json *before = gone.body;
-  gone.body = object_edit(&gone);
   gone.version = next_version(gone.hash);
-  set_version(gone.body, gone.version);
+  json *last = object_edit(&gone);
+  set_version(last, gone.version);
+  gone.body = keep(last);
   feed_push(gone.cache, WATCH_DELETED, &gone, before);
   cleanup_free char *uid = mem_strdup(object_uid(&gone));
   json_put(&before);
@@ -223,9 +240,7 @@ static void answer_with(struct kube_call *c, struct object *o) {
 }
 
 static void serve_post(struct kube_call *c) {
-  json *body = NULL;
-  if (json_object_deep_copy(c->body, &body, NULL) != 0) abort();
-  struct object *o = object_create(body);
+  struct object *o = object_create(copy_outside(c->body));
   if (o == NULL) {
     error_set(&c->error, ERR_EXISTS, "already exists");
     return;
