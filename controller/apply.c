@@ -291,6 +291,14 @@ static void emit(struct run *r, const struct action *a) {
   event_recorder_emit(r->m->events, a->kind, &meta, a->warning, a->reason, a->message);
 }
 
+// A match that was deleted while its plan was under way is not played: the deletion, which ends a match's call,
+// is behind us, and nothing would ever forget this one.
+static void run_match(struct run *r, const struct action *a) {
+  const struct match *match = manager_match(r->m, a->name);
+  if (match == NULL || !text_equal(match->meta.uid, a->uid)) return;
+  executor_run(r->m->executor, a->name, a->uid, a->attempt, a->bytes, a->length, a->deadline);
+}
+
 static const char *action_text(enum action_type t) {
   static const char *const texts[] = {"create",   "delete",    "patch-status", "create",
                                       "read-log", "run-match", "cancel-match", "event"};
@@ -319,9 +327,7 @@ static void next_action(void *context) {
         request(r, &(struct kube_request){.method = "GET", .kind = a->kind, .name = a->name}, source_read);
         return;
       case ACTION_READ_LOG: read_log(r, a); return;
-      case ACTION_RUN_MATCH:
-        executor_run(r->m->executor, a->name, a->uid, a->attempt, a->bytes, a->length, a->deadline);
-        break;
+      case ACTION_RUN_MATCH: run_match(r, a); break;
       case ACTION_CANCEL_MATCH: executor_forget(r->m->executor, a->uid); break;
       case ACTION_EVENT: emit(r, a); break;
     }
