@@ -94,7 +94,18 @@ static void add_container(struct str *s, const char *name, int code, const char 
                  code == 0 ? "Completed" : "Error", message);
 }
 
+// What an inline source is built from is there, and it is this submission's own.
+static void check_source(const struct object *job) {
+  const struct object *submission = object_of_uid(object_owner_uid(job));
+  if (submission == NULL || json_at(submission->body, "spec", "source", "inline", NULL) == NULL) return;
+  cleanup_free char *name = mem_printf("%s-source", submission->name);
+  const struct object *map = object_find("ConfigMap", name);
+  if (map == NULL || object_of_uid(object_owner_uid(map)) != submission)
+    model_violate("job %s builds without its source", job->name);
+}
+
 void job_ends(struct object *job, enum job_end how) {
+  if (!is_scan(job)) check_source(job);
   cleanup_free char *name = mem_strdup(job->name);
   cleanup_free char *pod = mem_printf("%s-pod", name);
   const bool scan = is_scan(job), ok = how == JOB_OK;

@@ -324,6 +324,7 @@ void controller_die(void) {
     controller_send_again(&model->flights[0]);
     call_answer(model->calls[0], &killed);
   }
+  feeds_forget();
   manager_done(m);
   free(m);
 }

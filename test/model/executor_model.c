@@ -43,6 +43,17 @@ static void game_forget(struct game *g) {
   memmove(g, g + 1, (model->game_count - at) * sizeof(*g));
 }
 
+// Who plays is who was asked for: the Pods are this match's own.
+static void check_pods(const Executor__MatchRequest *r) {
+  const struct object *match = object_of_uid(r->match_id);
+  for (unsigned i = 0; match != NULL && i < r->n_agents; i++) {
+    cleanup_free char *name = mem_printf("%s-agent-%u", match->name, i);
+    const struct object *pod = object_find("Pod", name);
+    if (r->agents[i]->endpoint[0] != 0 && pod != NULL && !text_equal(object_owner_uid(pod), r->match_id))
+      model_violate("match %s is played by the Pod %s of another one", match->name, name);
+  }
+}
+
 static void game_begin(const Executor__MatchRequest *r) {
   struct game *g = game_of(r->match_id);
   if (g != NULL) {
@@ -64,6 +75,7 @@ struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *m
   (void)h, (void)base_url, (void)method, (void)deadline, (void)max_response;
   Executor__MatchRequest *r = executor__match_request__unpack(NULL, length, message);
   assert(r != NULL && r->n_agents == PARTICIPANTS_MAX && model->asked_count < GAMES_MAX);
+  check_pods(r);
   game_begin(r);
   struct grpc_call *c = mem_alloc(sizeof(*c));
   *c = (struct grpc_call){.done = done, .context = context, .match = mem_strdup(r->match_id), .attempt = r->attempt};

@@ -125,7 +125,8 @@ uint64_t fingerprint(void) {
   h = hash_mix(h, faults_costly());
   h = hash_mix(h, model->used[FAULT_JOB_DELETED]);
   h = hash_mix(h, model->used[FAULT_CRASH] > 0 && model->used[FAULT_USER] > 0);
-  for (unsigned i = 0; i < CACHE_COUNT; i++) h = hash_mix(h, of_feed(&model->feeds[i]));
+  for (unsigned i = 0; i < CACHE_COUNT; i++)
+    h = hash_mix(h, hash_mix(of_feed(&model->feeds[i]), of_feed(&model->pasts[i])));
   if (model->m == NULL) return hash_mix(h, 1);
   for (unsigned i = 0; i < CACHE_COUNT; i++) h = hash_mix(h, of_cache((enum cache_id)i));
   h = hash_mix(h, of_queues());

@@ -66,19 +66,28 @@ static bool is_same(json *a, json *b) {
   return text_equal(json_text(json_get(a, "metadata"), "uid"), json_text(json_get(b, "metadata"), "uid"));
 }
 
-// What an API server shows that has not heard of the events that are still to come.
+static struct event event_copy(const struct event *e) {
+  struct event copy = *e;
+  json_object_get(copy.body);
+  json_object_get(copy.before);
+  return copy;
+}
+
+// What an API server shows that has not heard of the last events; they come by the watch.
 static void list_past(struct cache *c) {
-  const struct feed *f = &model->feeds[c->id];
+  const struct feed *past = &model->pasts[c->id];
   json *items[OBJECTS_MAX + EVENTS_MAX];
   unsigned count = current_items(c, items);
-  for (unsigned i = f->count; i-- > 0;) {
+  for (unsigned i = past->count; i-- > 0;) {
     unsigned at = 0;
-    while (at < count && !is_same(items[at], f->events[i].body)) at++;
+    while (at < count && !is_same(items[at], past->events[i].body)) at++;
     if (at == count) count++;
-    items[at] = f->events[i].before;
+    items[at] = past->events[i].before;
     if (items[at] == NULL) items[at] = items[--count];
   }
-  take_list(c, items, count, f->count > 0 ? f->events[0].version - 1 : model->version);
+  take_list(c, items, count, past->count > 0 ? past->events[0].version - 1 : model->version);
+  struct feed *f = &model->feeds[c->id];
+  for (unsigned i = 0; i < past->count; i++) f->events[f->count++] = event_copy(&past->events[i]);
 }
 
 void cache_start(struct cache *c) {
@@ -158,8 +167,14 @@ static bool is_known(enum cache_id id, const struct event *e) {
 
 void feeds_skip_known(void) {
   for (unsigned i = 0; model->m != NULL && i < CACHE_COUNT; i++) {
-    while (model->feeds[i].count > 0 && is_known((enum cache_id)i, &model->feeds[i].events[0]))
+    const struct feed *f = &model->feeds[i];
+    const struct store *s = feed_store((enum cache_id)i);
+    while (f->count > 0 && is_known((enum cache_id)i, &f->events[0])) {
+      cleanup_free char *name = mem_strdup(json_text(json_get(f->events[0].body, "metadata"), "name"));
+      const struct meta *before = store_get(s, name);
       feed_deliver((enum cache_id)i);
+      if (store_get(s, name) != before) model_violate("an event of what the cache knew changed it");
+    }
   }
 }
 
@@ -168,32 +183,30 @@ static void event_done(struct event *e) {
   json_put(&e->before);
 }
 
-// A cache that would lag too far behind is told at once. While the controller is dead nobody is told; what
-// an API server may have missed is kept then, for the lists to come.
+static void drop_first(struct feed *f) {
+  struct event e = take_first(f);
+  event_done(&e);
+}
+
+// A cache that would lag too far behind is told at once; while the controller is dead nobody is told.
 void feed_push(enum cache_id id, int type, const struct object *o, json *before) {
   if (id == CACHE_COUNT) return;
-  struct feed *f = &model->feeds[id];
-  assert(f->count < EVENTS_MAX);
-  f->events[f->count++] = (struct event){.type = type,
-                                         .body = json_object_get(o->body),
-                                         .before = json_object_get(before),
-                                         .version = o->version,
-                                         .hash = o->hash};
-  while (f->count > model->scenario->lag[id]) {
-    if (model->m != NULL) {
-      feed_deliver(id);
-    } else {
-      struct event missed = take_first(f);
-      event_done(&missed);
-    }
-  }
+  struct feed *f = &model->feeds[id], *past = &model->pasts[id];
+  const struct event e = {.type = type, .body = o->body, .before = before, .version = o->version, .hash = o->hash};
+  assert(f->count < EVENTS_MAX && model->scenario->past < EVENTS_MAX);
+  past->events[past->count++] = event_copy(&e);
+  while (past->count > model->scenario->past) drop_first(past);
+  if (model->m == NULL) return;
+  f->events[f->count++] = event_copy(&e);
+  while (f->count > model->scenario->lag[id]) feed_deliver(id);
 }
 
 static void forget(struct feed *f) {
-  while (f->count > 0) {
-    struct event e = take_first(f);
-    event_done(&e);
-  }
+  while (f->count > 0) drop_first(f);
+}
+
+void feeds_forget(void) {
+  for (unsigned i = 0; i < CACHE_COUNT; i++) forget(&model->feeds[i]);
 }
 
 void feed_list(enum cache_id id) {

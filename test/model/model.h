@@ -117,7 +117,8 @@ struct model {
   struct object objects[OBJECTS_MAX];
   unsigned object_count;
   struct feed feeds[CACHE_COUNT];
-  struct map *born;  // "Kind/name" -> how often
+  struct feed pasts[CACHE_COUNT];  // the last of all events, told or not
+  struct map *born;                // "Kind/name" -> how often
 
   struct cache *caches[CACHE_COUNT];
   unsigned cache_count;
@@ -178,6 +179,7 @@ void controller_send_again(struct flight *f);
 void controller_run_timers(void);
 struct flight *flight_of(const void *run);
 void feed_push(enum cache_id id, int type, const struct object *o, json *before);
+void feeds_forget(void);
 void feeds_skip_known(void);  // events of what the caches know already
 void feed_deliver(enum cache_id id);
 void feed_list(enum cache_id id);  // the watch broke; everything is listed again

@@ -49,6 +49,7 @@ struct scenario {
   const char *(*log)(const char *pod);  // what a container has printed; NULL: nothing
   bool looks[RECONCILER_COUNT];         // kinds that the controller reconciles here
   unsigned lag[CACHE_COUNT];            // events that each cache may be behind
+  unsigned past;                        // events that the first lists of a new controller may miss
   unsigned faults;                      // budget
   uint32_t may;                         // bits of enum fault
   uint32_t results, job_ends;           // bits
@@ -59,7 +60,7 @@ struct scenario {
   bool slow_pods;                       // Pods become Ready, and are gone, some time later
   bool slow_gc;                         // children of a deleted owner remain for a while
   int limit;                            // maxConcurrentMatchesPerAgent
-  // Objects that a user may delete, and what is applied instead some time later (NULL: nothing).
+  // Objects that a user may delete, and what is applied instead some time later (NULL: nothing). Without a name: any.
   struct {
     const char *kind, *name, *again;
   } removals[REMOVALS_MAX];

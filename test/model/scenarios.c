@@ -26,6 +26,7 @@
 #define ODD_ENDS (BIT(RESULT_FIRST) | BIT(RESULT_DISCONNECT) | BIT(RESULT_BOTH) | BIT(RESULT_ERROR))
 #define JOBS (BIT(JOB_OK) | BIT(JOB_BREAKS) | BIT(JOB_REFUSED) | BIT(JOB_EVICTED))
 // What users delete, and apply again.
+#define MATCH_AGAIN .removals = {{"Match", "m1", MATCH("m1", "bob", "cat")}}
 #define MATCH_REMOVALS                                     \
   .removals = {{"Match", "m1", MATCH("m1", "bob", "cat")}, \
                {"Agent", "ann", AGENT("ann")},             \
@@ -42,21 +43,29 @@ const struct scenario SCENARIOS_QUICK[] = {
     {.name = "one match, any one fault", .begin = pair_of_one, .then = one_match, MATCHES, LAG(0), TIME,
      .faults = 1, .may = ANY_FAULT, .results = ODD_ENDS, .slow_pods = true, .limit = 1},
     {.name = "one match, late events", .begin = pair_of_one, .then = one_match, MATCHES, LAG(2), TIME,
-     .faults = 1, .may = WRITES | CACHES, .results = WON, .split = true, .limit = 1},
+     .faults = 1, .may = WRITES | CACHES | BIT(FAULT_POD_DELETED), .results = WON, .split = true, .limit = 1},
     {.name = "two matches at once", .begin = pair_of_two, .then = two_matches, MATCHES, .lag = {[CACHE_MATCHES] = 1}, TIME,
-     .faults = 1, .may = BIT(FAULT_LOST_ANSWER), .results = WON, .any = true, .limit = 2},
+     .faults = 1, .may = BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER), .results = WON, .any = true, .limit = 2},
     {.name = "two matches in turn", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(0), TIME,
      .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .any = true, .limit = 1},
+    {.name = "two matches in turn, woken", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(0), TIME,
+     .faults = 0, .results = WON | BIT(RESULT_BOTH), .limit = 1},
+    {.name = "a new leader's old lists", .begin = pair_of_two, .then = two_matches, MATCHES, LAG(0), TIME,
+     .past = 1, .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .any = true, .limit = 2},
     {.name = "users", .begin = three, .then = one_match, MATCHES, LAG(0), TIME,
      .faults = 1, .may = USERS, .results = WON, MATCH_REMOVALS, .any = true, .limit = 1},
+    {.name = "a match is applied again", .begin = three, .then = one_match, MATCHES, LAG(0), TIME,
+     .faults = 1, .may = USERS, .results = WON, MATCH_AGAIN, .any = true, .slow_gc = true, .limit = 1},
     {.name = "two submissions", .begin = agent_alone, .then = two_images, .log = report, SUBMISSIONS, LAG(1), TIME,
      .faults = 1, .may = BIT(FAULT_CRASH), .job_ends = BIT(JOB_OK), .limit = 1},
     {.name = "one build", .begin = agent_alone, .then = one_build, .log = report, SUBMISSIONS, LAG(0), TIME,
      .faults = 1, .may = WRITES | CACHES | BIT(FAULT_JOB_DELETED), .job_ends = JOBS, .any = true, .limit = 1},
     {.name = "one build, users", .begin = agent_alone, .then = one_build, .log = report, SUBMISSIONS, LAG(0), TIME,
      .faults = 1, .may = USERS, .job_ends = BIT(JOB_OK), BUILD_REMOVALS, .slow_gc = true, .limit = 1},
-    {.name = "matchmaking", .begin = pair_of_one, MATCHMAKING, LAG(0), .ticks = 1, .horizon = 60 * 1000,
-     .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .any = true, .limit = 1},
+    {.name = "matchmaking", .begin = pair_of_one, MATCHMAKING, LAG(0), .horizon = 10 * 1000,
+     .faults = 1, .may = WRITES, .results = WON, .any = true, .limit = 1},
+    {.name = "a made match is deleted", .begin = pair_of_one, MATCHMAKING, LAG(0), .horizon = 10 * 1000,
+     .faults = 1, .may = BIT(FAULT_USER), .removals = {{"Match", NULL, NULL}}, .results = WON, .any = true, .split = true, .limit = 1},
     {.name = "from scan to match", .begin = agent_alone, .then = match_and_image, .log = report, BUILD_TO_MATCH, LAG(0), TIME,
      .faults = 0, .results = WON, .job_ends = BIT(JOB_OK), .any = true, .limit = 1},
 };

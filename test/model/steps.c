@@ -105,6 +105,16 @@ static bool was_removed(unsigned i) {
   return (model->gone & UINT64_C(1) << i) != 0;
 }
 
+// A removal without a name is of whichever there is.
+static struct object *removable(unsigned i) {
+  const char *kind = model->scenario->removals[i].kind, *name = model->scenario->removals[i].name;
+  if (kind == NULL || name != NULL) return kind ? object_find(kind, name) : NULL;
+  for (unsigned k = 0; k < model->object_count; k++) {
+    if (text_equal(model->objects[k].kind, kind)) return &model->objects[k];
+  }
+  return NULL;
+}
+
 static bool was_applied_again(unsigned i) {
   return (model->gone & UINT64_C(1) << (32 + i)) != 0;
 }
@@ -149,9 +159,7 @@ static void list_cluster_faults(struct list *l) {
   }
   if (any) add_fault(l, FAULT_EXECUTOR, 0);
   for (unsigned i = 0; i < REMOVALS_MAX && model->scenario->removals[i].kind != NULL; i++) {
-    if (was_removed(i)) continue;
-    if (object_find(model->scenario->removals[i].kind, model->scenario->removals[i].name) != NULL)
-      add_fault(l, FAULT_USER, i);
+    if (!was_removed(i) && removable(i) != NULL) add_fault(l, FAULT_USER, i);
   }
 }
 
@@ -206,7 +214,8 @@ static void do_fault(enum fault f, unsigned which) {
     case FAULT_JOB_DELETED: object_delete("Job", o->name); break;
     case FAULT_USER:
       model->gone |= UINT64_C(1) << which;
-      object_delete(model->scenario->removals[which].kind, model->scenario->removals[which].name);
+      o = removable(which);
+      object_delete(o->kind, o->name);
       break;
     case FAULT_COUNT: abort();
   }
@@ -265,7 +274,7 @@ static void fault_label(enum fault f, unsigned which, char ret[LABEL_MAX]) {
   } else if (f == FAULT_BUSY || f == FAULT_UNAVAILABLE) {
     name = model->games[which].match;
   } else if (f == FAULT_USER) {
-    what = model->scenario->removals[which].kind, name = model->scenario->removals[which].name;
+    what = removable(which)->kind, name = removable(which)->name;
   } else if (f == FAULT_EVICTED || f == FAULT_POD_DELETED || f == FAULT_EXITED || f == FAULT_JOB_DELETED) {
     name = model->objects[which].name;
   }
