@@ -1,0 +1,19 @@
+// What the parts of the front share: made by main.c, borrowed by everyone else.
+#pragma once
+
+#include <uv.h>
+
+struct app {
+  uv_loop_t *loop;
+  const struct settings *settings;
+  struct metrics *metrics;
+  struct http *http;
+  struct kube_client *kube;  // NULL with USE_K8S=false: reads only
+  struct db *db;
+  struct work *work;      // password hashes
+  struct blobs *blobs;
+  struct hub *hub;
+  struct mirror *mirror;  // NULL with USE_K8S=false
+  struct limits *limits;
+  bool stopping;
+};
