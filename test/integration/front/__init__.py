@@ -1,0 +1,1 @@
+"""Tests of the front: real PostgreSQL, the real program."""
