@@ -15,7 +15,7 @@
 enum { VALUE_MAX = 4096, REGISTRY_MAX = 255, CIDRS_MAX = 64, SHOWN_MAX = 80 };
 
 typedef bool check_fn(const char *value);
-enum store { STORE_TEXT, STORE_BOOL, STORE_REGISTRY, STORE_CIDRS, STORE_LEVEL, STORE_FORMAT };
+enum store { STORE_TEXT, STORE_BOOL, STORE_REGISTRY, STORE_BASE_URL, STORE_CIDRS, STORE_LEVEL, STORE_FORMAT };
 
 struct setting {
   const char *variable;
@@ -156,6 +156,7 @@ static const struct setting table[] = {
     {"TRIVY_SERVER_URL", "", STORE_TEXT, AT(trivy_server_url), is_url, URL_OF},
     {"TRIVY_OFFLINE", "false", STORE_BOOL, AT(trivy_offline), is_bool, BOOL_OF},
     {"PIP_INDEX_URL", "", STORE_TEXT, AT(pip_index_url), is_url, URL_OF},
+    {"FRONT_URL", "", STORE_BASE_URL, AT(front_url), is_url, URL_OF},
     {"FETCH_ALLOW_CIDRS", "", STORE_CIDRS, AT(fetch_allow_cidrs), NULL,
      "a comma-separated list of networks such as 10.0.0.0/8,fd00::/8"},
     {"AGENT_RUNTIME_CLASS", "", STORE_TEXT, AT(agent_runtime_class), is_object_name, NAME_OF},
@@ -190,8 +191,7 @@ static enum error_code refuse(const struct setting *s, const char *value, struct
                    s->expected);
 }
 
-static char *clean_registry(const char *value) {
-  value = without_scheme(value);
+static char *without_slash(const char *value) {
   size_t length = strlen(value);
   while (length > 0 && value[length - 1] == '/') length--;
   return mem_strndup(value, length);
@@ -217,7 +217,8 @@ static enum error_code store(struct settings *ret, const struct setting *s, cons
   if (s->check && !s->check(value)) return refuse(s, value, e);
   switch (s->store) {
     case STORE_TEXT: *(char **)field = mem_strdup(value); break;
-    case STORE_REGISTRY: *(char **)field = clean_registry(value); break;
+    case STORE_REGISTRY: *(char **)field = without_slash(without_scheme(value)); break;
+    case STORE_BASE_URL: *(char **)field = without_slash(value); break;
     case STORE_BOOL: *(bool *)field = text_equal(value, "true"); break;
     case STORE_LEVEL: *(int *)field = word_index(levels, array_size(levels), value); break;
     case STORE_FORMAT: *(int *)field = word_index(formats, array_size(formats), value); break;
@@ -256,9 +257,13 @@ enum error_code settings_load(struct settings *ret, struct error *e) {
   return ERR_NONE;
 }
 
+static bool is_text(enum store store) {
+  return store == STORE_TEXT || store == STORE_REGISTRY || store == STORE_BASE_URL;
+}
+
 void settings_done(struct settings *s) {
   for (unsigned i = 0; i < array_size(table); i++)
-    if (table[i].store == STORE_TEXT || table[i].store == STORE_REGISTRY) free(*(char **)((char *)s + table[i].offset));
+    if (is_text(table[i].store)) free(*(char **)((char *)s + table[i].offset));
   for (unsigned i = 0; i < s->fetch_allow_cidr_count; i++) free(s->fetch_allow_cidrs[i]);
   free(s->fetch_allow_cidrs);
   *s = (struct settings){0};

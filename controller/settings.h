@@ -15,6 +15,7 @@ struct settings {
   char *trivy_db_repository, *trivy_server_url;
   bool trivy_offline;
   char *pip_index_url;
+  char *front_url;  // without trailing slash; NULL: there is no front
   char **fetch_allow_cidrs;
   unsigned fetch_allow_cidr_count;
   char *agent_runtime_class;

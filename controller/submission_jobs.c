@@ -16,6 +16,11 @@
 // nothing of theirs: an author's Dockerfile may use /workspace.
 #define SOURCE_FOLDER "/kaniko/buildcontext"
 
+// Where the front keeps uploads, below FRONT_URL.
+#define FRONT_SOURCES "/internal/v1/sources"
+#define FETCH_ACCOUNT "fetch"
+#define TOKEN_FOLDER "/var/run/secrets/rl-arena-front"
+
 enum { FETCH_SECONDS = 300, TRIVY_SECONDS = SCAN_SECONDS - 60 };
 
 // ---- fetch ---------------------------------------------------------------------------------------
@@ -49,6 +54,19 @@ static void fetch_source_args(json *fetch, const struct submission *s) {
   }
 }
 
+// An upload is asked for with a token of an account that may nothing else. Only this container gets it: the author's
+// code runs in the next one.
+static void front_token(json *pod, json *fetch, const struct submission *s, const struct settings *settings) {
+  if (!settings->front_url || s->source != SOURCE_ARCHIVE) return;
+  cleanup_free char *sources = mem_printf("%s" FRONT_SOURCES, settings->front_url);
+  size_t length = strlen(sources);
+  if (!text_starts(s->url, sources) || s->url[length] != '/') return;
+  json_add_text(pod, "serviceAccountName", FETCH_ACCOUNT);
+  pod_front_token(pod, fetch, TOKEN_FOLDER);
+  pair(fetch, "--front-url", sources);
+  pair(fetch, "--front-token-file", TOKEN_FOLDER "/token");
+}
+
 // The files of an inline source under their own names: keys of a ConfigMap cannot hold "/".
 static void source_volume(json *pod, json *fetch, const struct submission *s) {
   char name[NAME_SIZE];
@@ -75,6 +93,7 @@ static void add_fetch(json *pod, const struct submission *s, const struct settin
   pair(fetch, "--runtime-image", settings->runtime_image);
   for (unsigned i = 0; i < settings->fetch_allow_cidr_count; i++)
     pair(fetch, "--allow-cidr", settings->fetch_allow_cidrs[i]);
+  front_token(pod, fetch, s, settings);
   pod_arg(fetch, "--timeout");
   pod_arg_format(fetch, "%d", s->timeout_seconds < FETCH_SECONDS ? s->timeout_seconds : FETCH_SECONDS);
   pod_mount(fetch, "workspace", "/workspace", false);

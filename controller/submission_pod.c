@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/str.h"
 
-enum { KEEP_SECONDS = 3600, WAIT_SECONDS = 86400, GRACE_SECONDS = 5, USER = 65532 };
+enum { KEEP_SECONDS = 3600, WAIT_SECONDS = 86400, GRACE_SECONDS = 5, USER = 65532, TOKEN_SECONDS = 600 };
 
 static void labels(json *object, const struct submission *s, const char *component) {
   meta_add_label(object, "app.kubernetes.io/managed-by", "rl-arena");
@@ -134,6 +134,15 @@ static json *volume_add(json *pod, const char *name) {
 
 void pod_volume_empty(json *pod, const char *name, const char *size) {
   json_add_text(json_add_object(volume_add(pod, name), "emptyDir"), "sizeLimit", size);
+}
+
+void pod_front_token(json *pod, json *container, const char *folder) {
+  json *projected = json_add_object(volume_add(pod, "front-token"), "projected");
+  json *token = json_add_object(json_push_object(json_add_array(projected, "sources")), "serviceAccountToken");
+  json_add_text(token, "audience", "rl-arena-front");
+  json_add_int(token, "expirationSeconds", TOKEN_SECONDS);
+  json_add_text(token, "path", "token");
+  pod_mount(container, "front-token", folder, true);
 }
 
 static bool has_volume(json *pod, const char *name) {

@@ -26,6 +26,8 @@ void pod_restrict(json *container);
 // Root of its own container and nothing more: what unpacking and running a Dockerfile's steps needs.
 void pod_root(json *container);
 
+// A token of the Pod's service account for the front, which expires soon; for this one container.
+void pod_front_token(json *pod, json *container, const char *folder);
 void pod_volume_empty(json *pod, const char *name, const char *size);
 // The registry's credentials as config.json and the CA bundle as ca.crt; only where they are configured.
 void pod_credentials(json *pod, json *container, const char *folder, const struct settings *settings);

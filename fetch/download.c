@@ -31,6 +31,7 @@ struct transfer {
   const struct request *request;
   struct fault *fault;
   CURL *curl;
+  bool front;  // the arena's own
   int64_t bytes;
   size_t header_bytes;
   bool forbidden;  // an address was refused
@@ -72,7 +73,7 @@ bool download_check_url(const char *url, struct fault *f) {
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
   struct transfer *t = context;
   if (purpose != CURLSOCKTYPE_IPCXN ||
-      !address_allowed(&address->addr, t->network->allowed, t->network->allowed_count)) {
+      (!t->front && !address_allowed(&address->addr, t->network->allowed, t->network->allowed_count))) {
     t->forbidden = true;
     return CURL_SOCKET_BAD;
   }
@@ -203,7 +204,7 @@ static void set_rules(CURL *c, struct transfer *t, msec left, const struct str *
   }
 }
 
-static struct curl_slist *set_request(CURL *c, struct transfer *t) {
+static struct curl_slist *set_request(CURL *c, struct transfer *t, const char *authorization) {
   const struct request *r = t->request;
   curl_easy_setopt(c, CURLOPT_URL, r->url);
   curl_easy_setopt(c, CURLOPT_USERAGENT, "git/2.0 (rl-arena-fetch)");  // hosts answer git only to what calls itself so
@@ -219,6 +220,7 @@ static struct curl_slist *set_request(CURL *c, struct transfer *t) {
     cleanup_free char *line = mem_printf("Accept: %s", r->accept);
     headers = curl_slist_append(headers, line);
   }
+  if (authorization) headers = curl_slist_append(headers, authorization);
   if (r->post) {
     cleanup_free char *line = mem_printf("Content-Type: %s", r->content_type);
     headers = curl_slist_append(headers, line);
@@ -226,7 +228,7 @@ static struct curl_slist *set_request(CURL *c, struct transfer *t) {
     curl_easy_setopt(c, CURLOPT_POST, 1L);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->post);
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->post_length);
-  } else {
+  } else if (!t->front) {  // or the token would go along
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
   }
   curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
@@ -241,20 +243,23 @@ bool download_run(const struct network *network, const struct request *request, 
                        "Fetching the source took too long. It will be tried again; make the source smaller.");
   struct str cleanup_str authorities = STR_INIT(AUTHORITIES_MAX);
   if (!authorities_read(&authorities, f)) return false;
+  bool front = front_has(&network->front, request->url);
+  cleanup_free char *authorization = front ? front_authorization(&network->front, f) : NULL;
+  if (front && !authorization) return false;
   CURL *c = curl_easy_init();
   if (!c) abort();
-  struct transfer t = {.network = network, .request = request, .fault = f, .curl = c};
+  struct transfer t = {.network = network, .request = request, .fault = f, .curl = c, .front = front};
   char detail[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
   set_rules(c, &t, left, &authorities);
-  struct curl_slist *headers = set_request(c, &t);
+  struct curl_slist *headers = set_request(c, &t, authorization);
 
   CURLcode code = curl_easy_perform(c);
   long status = 0;
   char *effective = NULL;
   curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(c, CURLINFO_EFFECTIVE_URL, &effective);
-  bool ok = code == CURLE_OK ? judge_status(status, f)
+  bool ok = code == CURLE_OK ? front ? front_judge(status, f) : judge_status(status, f)
                              : judge_transfer(&t, code, *detail ? detail : curl_easy_strerror(code), f);
   if (ok && ret_url) *ret_url = mem_strdup(effective);
   curl_slist_free_all(headers);

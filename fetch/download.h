@@ -1,20 +1,23 @@
 // The only door to the network: HTTP and HTTPS by libcurl. The address of every connection is judged when its socket is
 // opened, after the name was resolved and again for every redirect, so that neither a name nor a redirect can lead
-// where address.h forbids. No credentials, no proxy from the environment, no other scheme.
+// where base/address.h forbids. No proxy from the environment, no other scheme; and no credentials, except to the
+// arena's own front (front.h), whose answers lead nowhere else.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 
-#include "address.h"
 #include "fault.h"
+#include "front.h"
 
 struct network {
   const struct cidr *allowed;
   size_t allowed_count;
+  struct front front;
   msec deadline;  // on clock_monotonic; for all requests together
 };
 

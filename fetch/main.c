@@ -53,7 +53,9 @@ static bool fetch_archive(const struct options *o, const struct network *network
   progress_step("fetching the archive %s", o->url);
   int cleanup_fd file = openat(work, "archive", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return files_fault(f, "make a file");
-  if (!download_file(network, o->url, o->sha256, o->limits.max_bytes, file, f)) return false;
+  struct network ours = *network;
+  ours.front = o->front;
+  if (!download_file(&ours, o->url, o->sha256, o->limits.max_bytes, file, f)) return false;
   progress_step("unpacking");
   if (lseek(file, 0, SEEK_SET) != 0) return files_fault(f, "read the download");
   return unpack_archive(file, o->format, tree, f);

@@ -16,6 +16,8 @@ static const char USAGE[] =
     "fetch git     --url URL --ref REF [--path FOLDER] --to FOLDER\n"
     "fetch report  --from FILE [--db-metadata FILE] [--scanner-version TEXT]\n"
     "  --runtime-image IMAGE   base of the Dockerfile when the source has none\n"
+    "  --front-url URL         uploads below this address come from the arena itself: no other server gets the token\n"
+    "  --front-token-file FILE the token\n"
     "  --allow-cidr NETWORK    also fetch from this private network (repeatable, or separated by commas)\n"
     "  --max-bytes N           of the download, and of the source when unpacked (536870912)\n"
     "  --max-files N           files, folders and links of the source (20000)\n"
@@ -31,6 +33,8 @@ enum option_id {
   OPTION_REF,
   OPTION_PATH,
   OPTION_RUNTIME_IMAGE,
+  OPTION_FRONT_URL,
+  OPTION_FRONT_TOKEN_FILE,
   OPTION_ALLOW_CIDR,
   OPTION_MAX_BYTES,
   OPTION_MAX_FILES,
@@ -50,6 +54,8 @@ static const struct option LONG_OPTIONS[] = {
     {"ref", required_argument, NULL, OPTION_REF},
     {"path", required_argument, NULL, OPTION_PATH},
     {"runtime-image", required_argument, NULL, OPTION_RUNTIME_IMAGE},
+    {"front-url", required_argument, NULL, OPTION_FRONT_URL},
+    {"front-token-file", required_argument, NULL, OPTION_FRONT_TOKEN_FILE},
     {"allow-cidr", required_argument, NULL, OPTION_ALLOW_CIDR},
     {"max-bytes", required_argument, NULL, OPTION_MAX_BYTES},
     {"max-files", required_argument, NULL, OPTION_MAX_FILES},
@@ -132,6 +138,8 @@ static bool parse_option(struct options *o, int id, const char *text) {
       [OPTION_REF - OPTION_FROM] = &o->ref,
       [OPTION_PATH - OPTION_FROM] = &o->path,
       [OPTION_RUNTIME_IMAGE - OPTION_FROM] = &o->runtime_image,
+      [OPTION_FRONT_URL - OPTION_FROM] = &o->front.url,
+      [OPTION_FRONT_TOKEN_FILE - OPTION_FROM] = &o->front.token_file,
       [OPTION_MESSAGE_FILE - OPTION_FROM] = &o->message_file,
       [OPTION_DB_METADATA - OPTION_FROM] = &o->db_metadata,
       [OPTION_SCANNER_VERSION - OPTION_FROM] = &o->scanner_version,
@@ -171,6 +179,7 @@ static bool check(const struct options *o, bool format_given) {
     case MODE_REPORT: return o->from || wrong("--from is missing", NULL);
     case MODE_ARCHIVE:
       if (!o->url || !o->sha256 || !format_given) return wrong("--url, --sha256 and --format are needed", NULL);
+      if (o->front.url && !o->front.token_file) return wrong("--front-token-file is missing", NULL);
       return is_sha256(o->sha256) || wrong("--sha256 must be 64 hex digits", NULL);
     case MODE_GIT: return (o->url && o->ref) || wrong("--url and --ref are needed", NULL);
   }

@@ -4,7 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "address.h"
+#include "base/address.h"
+
+#include "front.h"
 #include "tree.h"
 #include "unpack.h"
 
@@ -17,6 +19,7 @@ struct options {
   const char *to;    // the workspace
   const char *url, *sha256, *ref, *path;
   enum unpack_format format;
+  struct front front;
   const char *runtime_image;
   const char *message_file;  // NULL: /dev/termination-log
   const char *db_metadata, *scanner_version;

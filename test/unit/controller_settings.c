@@ -44,6 +44,7 @@ static void what_is_not_set_has_a_default(void **state) {
   assert_null(s.registry_secret);
   assert_null(s.ca_config_map);
   assert_null(s.pip_index_url);
+  assert_null(s.front_url);
   assert_non_null(s.pod_name);
   assert_int_equal(s.fetch_allow_cidr_count, 0);
   assert_int_equal(s.log_level, LOG_INFO);
@@ -62,6 +63,7 @@ static void what_is_set_is_taken(void **state) {
       {"LEADER_ELECT", "false"},
       {"LOG_LEVEL", "debug"},
       {"LOG_FORMAT", "text"},
+      {"FRONT_URL", "http://api-server.rl-arena-system.svc:8081/"},
       {"BUILD_CPU", "1.5"},
       {"AGENT_MEMORY", ""},
   };
@@ -78,6 +80,7 @@ static void what_is_set_is_taken(void **state) {
   assert_string_equal(s.fetch_allow_cidrs[1], "fd00::/8");
   assert_int_equal(s.log_level, LOG_DEBUG);
   assert_int_equal(s.log_format, LOG_TEXT);
+  assert_string_equal(s.front_url, "http://api-server.rl-arena-system.svc:8081");
   assert_string_equal(s.build_cpu, "1.5");
   assert_string_equal(s.agent_memory, "512Mi");  // empty is not set
   settings_done(&s);
@@ -97,6 +100,7 @@ static void a_wrong_value_is_refused_by_name(void **state) {
       {"CONTAINER_REGISTRY_URL", "ftp://registry.test", NULL},
       {"EXECUTOR_URL", "executor:50051", NULL},
       {"EXECUTOR_URL", "http://", NULL},
+      {"FRONT_URL", "api-server:8081", NULL},
       {"FETCH_ALLOW_CIDRS", "10.0.0.0", NULL},
       {"FETCH_ALLOW_CIDRS", "10.0.0.0/33", NULL},
       {"FETCH_ALLOW_CIDRS", "::/129", NULL},

@@ -199,6 +199,60 @@ static void every_source_reaches_fetch_as_it_was_written(void **state) {
   assert_args(folder, "fetch", " --ref main --path agents/pong --to ");
 }
 
+#define UPLOAD "http://api-server.rl-arena-system.svc:8081/internal/v1/sources/"
+
+static bool mounts_token(json *job, const char *container) {
+  return mount_of(job, container, "front-token") != NULL;
+}
+
+static void an_upload_is_fetched_with_a_token(void **state) {
+  (void)state;
+  struct submission s = sample(SOURCE_ARCHIVE);
+  s.url = UPLOAD "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  s.sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  s.format = "zip";
+  struct settings settings = plain();
+  settings.front_url = "http://api-server.rl-arena-system.svc:8081";
+  cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
+  assert_args(job, "fetch",
+              " --front-url http://api-server.rl-arena-system.svc:8081/internal/v1/sources "
+              "--front-token-file /var/run/secrets/rl-arena-front/token ");
+  assert_string_equal(json_text(pod_of(job), "serviceAccountName"), "fetch");
+  assert_false(json_bool(pod_of(job), "automountServiceAccountToken", true));
+  json *volume = named(json_get(pod_of(job), "volumes"), "front-token");
+  json *token = json_get(json_item(json_at(volume, "projected", "sources", NULL), 0), "serviceAccountToken");
+  assert_string_equal(json_text(token, "audience"), "rl-arena-front");
+  assert_int_equal(json_int(token, "expirationSeconds", -1), 600);
+  assert_string_equal(mount_of(job, "fetch", "front-token"), "/var/run/secrets/rl-arena-front");
+  assert_false(mounts_token(job, "build"));
+}
+
+static void nothing_else_is_given_a_token(void **state) {
+  (void)state;
+  static char *const urls[] = {
+      "http://api-server.rl-arena-system.svc:8081/internal/v1/replays/x",
+      "http://api-server.rl-arena-system.svc:8081/internal/v1/sourcesx/y",
+      "http://api-server.rl-arena-system.svc:8081/internal/v1/sources",
+      "http://api-server.rl-arena-system.svc:80811/internal/v1/sources/x",
+      "https://example.com/agent.zip",
+      "https://example.com/" UPLOAD "x",
+  };
+  struct settings settings = plain();
+  settings.front_url = "http://api-server.rl-arena-system.svc:8081";
+  for (unsigned i = 0; i < array_size(urls) + 2; i++) {
+    bool git = i == array_size(urls), without_front = i > array_size(urls);
+    struct submission s = sample(git ? SOURCE_GIT : SOURCE_ARCHIVE);
+    s.url = i < array_size(urls) ? urls[i] : UPLOAD "x";
+    s.ref = "main";
+    if (without_front) settings.front_url = NULL;
+    cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
+    assert_false(mounts_token(job, "fetch"));
+    assert_null(named(json_get(pod_of(job), "volumes"), "front-token"));
+    assert_null(json_text(pod_of(job), "serviceAccountName"));
+    assert_no_args(job, "fetch", "--front");
+  }
+}
+
 static void what_is_configured_is_given(void **state) {
   (void)state;
   struct submission s = sample(SOURCE_INLINE);
@@ -299,6 +353,8 @@ int main(void) {
       cmocka_unit_test(a_build_of_an_inline_source),
       cmocka_unit_test(kaniko_is_root_with_as_little_as_it_can),
       cmocka_unit_test(every_source_reaches_fetch_as_it_was_written),
+      cmocka_unit_test(an_upload_is_fetched_with_a_token),
+      cmocka_unit_test(nothing_else_is_given_a_token),
       cmocka_unit_test(what_is_configured_is_given),
       cmocka_unit_test(a_scan_looks_at_the_image_by_digest),
       cmocka_unit_test(a_scan_gets_its_database_where_it_is_told),

@@ -1,5 +1,5 @@
-// Which addresses fetch may connect to: the public internet, and what configuration lists (--allow-cidr). Everything
-// that could be inside the cluster, on the node or in the network around it is refused. Pure.
+// Which addresses an author's URL may lead to: the public internet, and what configuration lists. Everything that could
+// be inside the cluster, on the node or in the network around it is refused. Pure.
 #pragma once
 
 #include <stdbool.h>

@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 
-#include "address.h"
+#include "base/address.h"
 
 // Judges an address in text form, IPv6 when it has a colon.
 static bool allowed(const char *text, const struct cidr *list, size_t count) {
