@@ -7,9 +7,22 @@ closure_layout() {
     closure_common "$root"
     install -D -m 755 "$program" "$root/usr/local/bin/$(basename "$program")"
     strip "$root/usr/local/bin/$(basename "$program")"
-    ldd "$program" | grep -oE '/[^ ]+' | sort -u | while read -r library; do
+    closure_libraries "$program" "$root"
+}
+
+closure_libraries() {
+    local file=$1 root=$2 library
+    ldd "$file" | grep -oE '/[^ ]+' | sort -u | while read -r library; do
         install -D -m 755 "$(readlink -f "$library")" "$root$library"
     done
+}
+
+# libwebsockets loads its event loop by name when the program starts, so that ldd does not show it.
+closure_websockets() {
+    local root=$1 plugin
+    plugin=$(dpkg -L libwebsockets-evlib-uv | grep '/libwebsockets-evlib_uv\.so$') || return 1
+    install -D -m 644 "$plugin" "$root$plugin"
+    closure_libraries "$plugin" "$root"
 }
 
 # A statically linked program.

@@ -4,6 +4,7 @@
 
 # What PostgreSQL needs beyond the base image. Left out is what only its packages' own scripts use, and
 # the compiler for long queries, which is larger than all the rest.
+# shellcheck disable=SC2034 # for images.sh
 POSTGRES_PACKAGES=(postgresql-15 postgresql-client-15 libpq5 libicu72 libxml2 libxslt1.1 libldap-2.5-0
     libsasl2-2 libsasl2-modules-db libedit2 libbsd0)
 

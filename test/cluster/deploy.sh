@@ -5,29 +5,50 @@ arena_deploy() {
     local name
     images_up "${IMAGES[@]}"
     trivydb_up
-    # The node's side of the executor's volume (manifests/overlays/embedded).
-    install -d -o 10002 -g 10002 -m 0755 /var/lib/rl-arena/replays
+    # The node's side of the volumes (manifests/overlays/embedded).
+    install -d -o 10002 -g 10002 -m 0755 "$ARENA_STATE/replays"
+    install -d -o 10003 -g 10003 -m 0700 "$ARENA_STATE/postgres"
     progress "deploying manifests/overlays/embedded"
-    run_logged deploy-arena kubectl_admin apply -k "$ARENA_ROOT/manifests/overlays/embedded" ||
-        die "could not apply manifests/overlays/embedded"
+    run_logged deploy-namespaces kubectl_admin apply -f "$ARENA_ROOT/manifests/base/namespaces.yaml" ||
+        die "could not apply manifests/base/namespaces.yaml"
+    secrets_up
+    run_logged deploy-arena arena_manifests || die "could not apply manifests/overlays/embedded"
     run_logged deploy-crds kubectl_admin wait --for=condition=Established --timeout=60s \
         crd -l app.kubernetes.io/part-of=rl-arena || die "the API server does not serve the arena's resources"
     run_logged deploy-environments arena_environments || die "could not apply the environments"
     # A new image under the same name does not change a Deployment by itself.
     for name in "${IMAGES_CHANGED[@]}"; do
         case $name in
-        controller | executor)
-            run_logged "restart-$name" kubectl_admin -n rl-arena-system rollout restart "deployment/$name" ||
+        controller | executor | api-server | postgres)
+            run_logged "restart-$name" kubectl_admin -n rl-arena-system rollout restart "$(arena_workload "$name")" ||
                 die "could not restart the $name"
             ;;
         esac
     done
-    for name in executor controller; do
-        run_logged "rollout-$name" kubectl_admin -n rl-arena-system rollout status "deployment/$name" --timeout=180s ||
+    for name in postgres executor controller api-server; do
+        run_logged "rollout-$name" kubectl_admin -n rl-arena-system rollout status "$(arena_workload "$name")" --timeout=180s ||
             die "the $name does not get ready; see: ./arena kubectl -n rl-arena-system describe pods, ./arena logs $name"
     done
+    front_forward_up
+    wait_for 30 "the front answers" front_ready || die "the front does not answer; see: ./arena logs api-server"
     files_publish
-    progress "the arena is deployed"
+    progress "the arena is deployed; its front is at $(front_url)"
+}
+
+# The volumes lie in this cluster's own state folder.
+arena_manifests() {
+    kubectl_admin kustomize "$ARENA_ROOT/manifests/overlays/embedded" >"$ARENA_STATE/config/arena.part" || return 1
+    sed "s#path: /var/lib/rl-arena/#path: $ARENA_STATE/#" "$ARENA_STATE/config/arena.part" >"$ARENA_STATE/config/arena.yaml"
+    rm -f "$ARENA_STATE/config/arena.part"
+    kubectl_admin apply -f "$ARENA_STATE/config/arena.yaml"
+}
+
+# As kubectl calls the Pods' owner.
+arena_workload() {
+    case $1 in
+    postgres) echo statefulset/postgres ;;
+    *) echo "deployment/$1" ;;
+    esac
 }
 
 # Custom resources are served a moment after their definition is Established.
@@ -81,7 +102,7 @@ arena_images() {
     buildah_here() {
         buildah --root "$ARENA_STATE/images" --runroot "$ARENA_EPHEMERAL/images" --storage-driver overlay "$@"
     }
-    for name in controller fetch executor agent-runtime kaniko trivy; do
+    for name in controller api-server fetch executor agent-runtime kaniko trivy; do
         image_build "$name" "localhost/rl-arena/$name:dev"
         progress "pushing $prefix/$name:$tag"
         buildah_here push "${flags[@]}" "localhost/rl-arena/$name:dev" "docker://$prefix/$name:$tag" ||

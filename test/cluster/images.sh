@@ -3,7 +3,7 @@
 # inputs changed, pushed to the cluster's registry as NAME:dev.
 
 # shellcheck disable=SC2034 # for deploy.sh
-IMAGES=(kaniko agent-runtime trivy fetch controller executor)
+IMAGES=(kaniko agent-runtime trivy fetch controller executor api-server postgres)
 IMAGE_BASE=localhost/rl-arena/base
 
 # The inputs of an image, as one hash. It does not depend on the tree's path.
@@ -16,6 +16,11 @@ image_key() {
             base_key
             ;;
         controller | fetch) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto "$name") ;;
+        api-server) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib migrations "$name") ;;
+        postgres)
+            inputs+=(test/cluster/debs.sh manifests/images/postgres.sh)
+            base_key
+            ;;
         *)
             inputs+=(test/cluster/closure.sh)
             gobin_key "$name"
@@ -84,7 +89,7 @@ image_tag() {
 
 # image_build NAME TARGET: lays out the build context and builds.
 image_build() {
-    local name=$1 target=$2 context=$ARENA_STATE/build/$1 started rootfs wheels arguments=()
+    local name=$1 target=$2 context=$ARENA_STATE/build/$1 started rootfs wheels debs arguments=()
     started=$(date +%s)
     packages_install images build
     buildah_store_check
@@ -105,6 +110,17 @@ image_build() {
     controller | fetch)
         program_build "$name"
         closure_layout "$PROGRAM_BUILD/$name/$name" "$context/root"
+        ;;
+    api-server)
+        program_build "$name"
+        closure_layout "$PROGRAM_BUILD/$name/$name" "$context/root"
+        closure_websockets "$context/root"
+        ;;
+    postgres)
+        image_base
+        debs=$(image_debs postgres "${POSTGRES_PACKAGES[@]}") || exit 1
+        cp "$ARENA_ROOT/manifests/images/postgres.sh" "$context"
+        arguments=(--build-arg "BASE=$IMAGE_BASE:$(base_key)" --volume "$debs:/debs:ro")
         ;;
     kaniko)
         gobin_build kaniko

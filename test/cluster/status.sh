@@ -23,16 +23,19 @@ arena_status() {
     if service_pid kube-apiserver >/dev/null; then
         kubectl_admin get nodes,pods --all-namespaces || true
     fi
+    if front_forward_ready; then
+        printf 'the front is at %s\n' "$(front_url)"
+    fi
 }
 
-# A name is one of the cluster's programs, or a Deployment of the arena.
+# A name is one of the cluster's programs, or a Deployment (or its like) of the arena.
 arena_logs() {
     local name=${1:-controller}
     [ $# -eq 0 ] || shift
     if [ -e "$ARENA_LOG/$name.log" ]; then
         tail -n 200 "$@" "$ARENA_LOG/$name.log"
     else
-        kubectl_admin -n rl-arena-system logs "deployment/$name" --all-containers --tail=200 "$@"
+        kubectl_admin -n rl-arena-system logs "$(arena_workload "$name")" --all-containers --tail=200 "$@"
     fi
 }
 
