@@ -1,10 +1,14 @@
 -- Users and blobs are at home here; agents, submissions, matches and environments are a mirror of the custom
 -- resources, keyed by their uid. A row of the mirror is only ever replaced by a newer resourceVersion, and
--- stays (vanished_at) when its object is gone: history outlives objects.
+-- stays (vanished_at) when its object is gone: history outlives objects. Objects refer to each other by name;
+-- the columns *_id next to such a name are the mirror's own, kept by triggers (0003), so that history goes on
+-- pointing at the agent that it was about when a later one gets its name.
+--
+-- The mirror takes what the API server has: a constraint here that an object could break would stop it.
 
 CREATE TABLE users (
     id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-    username      text NOT NULL CHECK (username ~ '^[a-z0-9]([a-z0-9-]{1,48}[a-z0-9])$'),
+    username      text NOT NULL CHECK (username ~ '^[a-z0-9]([a-z0-9_-]{1,48}[a-z0-9])$'),
     email         text NOT NULL CHECK (length(email) BETWEEN 3 AND 254),
     password_hash text NOT NULL,
     full_name     text CHECK (length(full_name) <= 200),
@@ -20,8 +24,7 @@ CREATE UNIQUE INDEX users_email ON users (lower(email));
 -- One for each MatchmakingQueue.
 CREATE TABLE environments (
     id                  uuid PRIMARY KEY,
-    name                text NOT NULL,           -- spec.environment.name: what agents and matches refer to
-    object_name         text NOT NULL,
+    name                text NOT NULL,           -- its object's name: what agents and matches refer to
     display_name        text NOT NULL,
     description         text NOT NULL DEFAULT '',
     players             int NOT NULL DEFAULT 2 CHECK (players BETWEEN 1 AND 64),
@@ -76,8 +79,7 @@ CREATE TABLE agents (
     created_at           timestamptz NOT NULL,
     updated_at           timestamptz NOT NULL DEFAULT now(),
     resource_version     bigint NOT NULL,
-    vanished_at          timestamptz,
-    CHECK (wins + losses + draws = rated_matches)
+    vanished_at          timestamptz
 );
 CREATE UNIQUE INDEX agents_object ON agents (object_name) WHERE vanished_at IS NULL;
 CREATE INDEX agents_owner ON agents (owner, created_at DESC);
@@ -85,14 +87,19 @@ CREATE INDEX agents_environment ON agents (environment, created_at DESC);
 -- The leaderboard, in its order: only who may play is ranked.
 CREATE INDEX agents_ranking ON agents (environment, elo DESC, rated_matches, created_at, id)
     WHERE active_submission IS NOT NULL AND vanished_at IS NULL;
+CREATE INDEX agents_ranking_all ON agents (elo DESC, rated_matches, created_at, id)
+    WHERE active_submission IS NOT NULL AND vanished_at IS NULL;
+CREATE INDEX agents_recent ON agents (created_at DESC, id);
 
 CREATE TABLE submissions (
     id               uuid PRIMARY KEY,
     object_name      text NOT NULL,
     agent_object     text NOT NULL,              -- spec.agent
+    agent_id         uuid,
     version          int NOT NULL DEFAULT 0,     -- 0: not given yet
+    -- What the submission alone says; which Ready one is the agent's active one, the agent says.
     status           text NOT NULL CHECK (status IN
-        ('pending', 'building', 'scanning', 'success', 'active', 'build_failed', 'failed', 'rejected', 'inactive')),
+        ('pending', 'building', 'scanning', 'success', 'build_failed', 'failed', 'rejected')),
     reason           text NOT NULL DEFAULT '',
     message          text NOT NULL DEFAULT '',
     source_kind      text NOT NULL CHECK (source_kind IN ('inline', 'archive', 'git', 'image')),
@@ -104,6 +111,7 @@ CREATE TABLE submissions (
     build_pod        text,
     attempts         int NOT NULL DEFAULT 0,
     last_attempt_at  timestamptz,
+    attempt_reason   text,                       -- how the last attempt ended: OOMKilled, PodLost...
     error_message    text,
     scan             jsonb,                      -- counts and findings as in status.scan
     created_at       timestamptz NOT NULL,
@@ -111,7 +119,9 @@ CREATE TABLE submissions (
     resource_version bigint NOT NULL,
     vanished_at      timestamptz
 );
-CREATE INDEX submissions_agent ON submissions (agent_object, version DESC, created_at DESC);
+CREATE INDEX submissions_agent ON submissions (agent_id, version DESC, created_at DESC);
+CREATE INDEX submissions_object ON submissions (object_name);
+CREATE INDEX submissions_agent_object ON submissions (agent_object);
 
 CREATE TABLE matches (
     id                 uuid PRIMARY KEY,
@@ -119,7 +129,7 @@ CREATE TABLE matches (
     environment        text NOT NULL,
     agent1             text NOT NULL,            -- objects' names
     agent2             text NOT NULL,
-    agent1_id          uuid,                     -- as the match recorded it, so that a later agent of the name is another one
+    agent1_id          uuid,                     -- as the match recorded it, else of the agent that has the name
     agent2_id          uuid,
     submission1        text,
     submission2        text,
@@ -141,7 +151,9 @@ CREATE TABLE matches (
     number2            int,
     rated              bool NOT NULL,            -- spec.rated
     rated_done         bool NOT NULL DEFAULT false,  -- condition Rated
+    counted            bool NOT NULL DEFAULT false,  -- head_to_head has it; the trigger's own
     matchmade          bool NOT NULL DEFAULT false,  -- made by the matchmaker
+    requested_by       text,                     -- who asked for it through the front
     seed               bigint,
     steps              bigint,
     milliseconds       bigint,
@@ -158,13 +170,15 @@ CREATE TABLE matches (
     resource_version   bigint NOT NULL,
     vanished_at        timestamptz
 );
-CREATE INDEX matches_agent1 ON matches (agent1, created_at DESC);
-CREATE INDEX matches_agent2 ON matches (agent2, created_at DESC);
+CREATE INDEX matches_agent1 ON matches (agent1_id, created_at DESC);
+CREATE INDEX matches_agent2 ON matches (agent2_id, created_at DESC);
 CREATE INDEX matches_environment ON matches (environment, created_at DESC);
-CREATE INDEX matches_recent ON matches (created_at DESC);
+CREATE INDEX matches_recent ON matches (created_at DESC, id);
+CREATE INDEX matches_object ON matches (object_name);
 CREATE INDEX matches_replays ON matches (completed_at DESC) WHERE replay_sha256 IS NOT NULL;
-CREATE UNIQUE INDEX matches_number1 ON matches (agent1_id, number1) WHERE number1 IS NOT NULL;
-CREATE UNIQUE INDEX matches_number2 ON matches (agent2_id, number2) WHERE number2 IS NOT NULL;
+-- Those that name an agent which the mirror has not seen yet.
+CREATE INDEX matches_unknown1 ON matches (agent1) WHERE agent1_id IS NULL;
+CREATE INDEX matches_unknown2 ON matches (agent2) WHERE agent2_id IS NULL;
 
 -- Who waits now; kept by a trigger on agents.
 CREATE TABLE matchmaking_queue (
@@ -189,7 +203,7 @@ CREATE TABLE matchmaking_history (
 );
 CREATE INDEX matchmaking_history_environment ON matchmaking_history (environment, matched_at DESC);
 
--- Results of rated matches by pair, each match counted once: by the trigger that sees rated_done become true.
+-- Results of rated matches by pair, each match counted once: matches.counted.
 CREATE TABLE head_to_head (
     agent_id    uuid NOT NULL,
     opponent_id uuid NOT NULL,
@@ -220,6 +234,7 @@ CREATE TABLE replays (
     kind       text NOT NULL CHECK (kind IN ('json', 'html')),
     sha256     text NOT NULL REFERENCES blobs (sha256),
     size       bigint NOT NULL,
+    attempt    int NOT NULL DEFAULT 0,           -- of the match; a late upload of an earlier one replaces nothing
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (match_id, kind)
 );
@@ -236,8 +251,8 @@ CREATE TABLE build_logs (
     PRIMARY KEY (submission_id, attempt, container, number)
 );
 
--- What WebSockets tell: written by triggers in the transaction of the change, then NOTIFY events. Kept for a while, so
--- that a client which was away hears what it missed.
+-- What WebSockets tell: written by triggers in the transaction of the change, then NOTIFY arena_events. Kept for a
+-- while, so that a client which was away hears what it missed. Ids become visible in their order (events_begin).
 CREATE TABLE events (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     type       text NOT NULL,
