@@ -23,6 +23,7 @@ from rl_arena.executor.environments import Spec
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
 from rl_arena.executor.store import Store
+from rl_arena.executor.upload import Uploader
 from rl_arena.proto import executor_pb2, executor_pb2_grpc
 
 PACKAGE = Path(__file__).resolve().parents[1] / "rl_arena"
@@ -141,9 +142,11 @@ class Arena:
 
 
 @contextlib.asynccontextmanager
-async def arena(specs: dict[str, Spec], folder: Path, places: int = 4) -> AsyncIterator[Arena]:
+async def arena(
+    specs: dict[str, Spec], folder: Path, places: int = 4, uploader: Uploader | None = None
+) -> AsyncIterator[Arena]:
     store = Store(str(folder), "http://executor/replays", 1 << 30)
-    matches = Matches(store, places)
+    matches = Matches(store, places, uploader)
     service = ExecutorService(specs, matches)
     server = grpc.aio.server(options=(("grpc.max_receive_message_length", 60 << 20),))
     executor_pb2_grpc.add_ExecutorServicer_to_server(service, server)

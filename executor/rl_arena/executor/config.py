@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 
+TOKEN_FILE = "/var/run/secrets/rl-arena-front/token"  # noqa: S105  (where one is, not what it is)
 ADDRESS = re.compile(r"(\S*):(\d{1,5})")
 
 
@@ -21,6 +22,8 @@ class Config:
     replay_dir: str
     replay_base_url: str
     replay_max_bytes: int
+    replay_upload_url: str  # empty: replays stay here
+    replay_token_file: str
     max_matches: int
     drain_seconds: int
     environments_file: str
@@ -62,6 +65,9 @@ def load() -> Config:
     base = os.environ.get("REPLAY_BASE_URL", "") or "http://executor.rl-arena-system.svc:8080/replays"
     if not base.startswith(("http://", "https://")):
         raise ConfigError(f"REPLAY_BASE_URL={base!r}: an http or https URL is needed")
+    upload = os.environ.get("REPLAY_UPLOAD_URL", "")
+    if upload and not upload.startswith(("http://", "https://")):
+        raise ConfigError(f"REPLAY_UPLOAD_URL={upload!r}: an http or https URL is needed")
     return Config(
         listen=f"{grpc_host}:{grpc_port}",
         http_host=http_host,
@@ -69,6 +75,8 @@ def load() -> Config:
         replay_dir=os.environ.get("REPLAY_DIR", "") or "/replays",
         replay_base_url=base,
         replay_max_bytes=_number("REPLAY_MAX_BYTES", 1 << 30, 1 << 20, 1 << 50),
+        replay_upload_url=upload,
+        replay_token_file=os.environ.get("REPLAY_TOKEN_FILE", "") or TOKEN_FILE,
         max_matches=_number("MAX_CONCURRENT_MATCHES", 4, 1, 1000),
         drain_seconds=_number("DRAIN_SECONDS", 20, 0, 3600),
         environments_file=os.environ.get("ENVIRONMENTS_FILE", ""),

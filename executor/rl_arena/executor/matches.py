@@ -16,6 +16,7 @@ from rl_arena.executor import log, metrics, replay
 from rl_arena.executor.environments import Spec
 from rl_arena.executor.match import Match, Outcome
 from rl_arena.executor.store import Store
+from rl_arena.executor.upload import Uploader
 from rl_arena.proto import executor_pb2
 
 REMEMBERED = 256
@@ -44,8 +45,9 @@ class Running:
 
 
 class Matches:
-    def __init__(self, store: Store, places: int):
+    def __init__(self, store: Store, places: int, uploader: Uploader | None = None):
         self._store = store
+        self._uploader = uploader
         self._places = places
         self._pool = ThreadPoolExecutor(places, "game")
         self._running: dict[Key, Running] = {}
@@ -118,6 +120,8 @@ class Matches:
             response.replay_sha256 = made.game_sha256
             if request.record_replay:
                 await asyncio.to_thread(self._store.save_replay, response, made)
+                if self._uploader is not None:
+                    await self._uploader.upload(response, made)
             await asyncio.to_thread(self._store.save_result, response)
         except Exception:
             log.fault("match failed", match=key[0], attempt=key[1])

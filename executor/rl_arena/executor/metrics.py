@@ -20,6 +20,12 @@ forfeits = Counter(
     registry=registry,
 )
 refused = Counter("rl_arena_executor_refused_total", "Match requests turned away.", ("reason",), registry=registry)
+uploads = Counter(
+    "rl_arena_executor_uploads_total",
+    "Replays given to the front.",
+    ("result",),
+    registry=registry,
+)
 steps = Counter("rl_arena_executor_steps_total", "Steps played.", ("environment",), registry=registry)
 duration = Histogram(
     "rl_arena_executor_match_seconds",

@@ -16,6 +16,7 @@ from rl_arena.executor import environments, log
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
 from rl_arena.executor.store import Store
+from rl_arena.executor.upload import Uploader
 from rl_arena.executor.web import application
 from rl_arena.proto import executor_pb2_grpc
 
@@ -29,7 +30,8 @@ OPTIONS = (
 
 async def serve(config: configuration.Config, specs: dict[str, environments.Spec]) -> None:
     store = Store(config.replay_dir, config.replay_base_url, config.replay_max_bytes)
-    matches = Matches(store, config.max_matches)
+    uploader = Uploader(config.replay_upload_url, config.replay_token_file) if config.replay_upload_url else None
+    matches = Matches(store, config.max_matches, uploader)
     service = ExecutorService(specs, matches)
     server = grpc.aio.server(options=OPTIONS)
     executor_pb2_grpc.add_ExecutorServicer_to_server(service, server)

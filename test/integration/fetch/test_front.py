@@ -91,11 +91,11 @@ def test_the_front_leads_nowhere_else(fetch: Fetch, server: Server, token: str, 
     assert {path for _, path, _ in server.requests} == {PATH}
 
 
-@pytest.mark.parametrize(("status", "reason", "code"), [(404, "NotFound", 10), (401, "ServerError", 11),
-                                                        (403, "ServerError", 11), (503, "ServerError", 11)])  # fmt: skip
-def test_what_the_front_answers(
-    fetch: Fetch, server: Server, token: str, status: int, reason: str, code: int
-) -> None:
+ANSWERS = [(404, "NotFound", 10), (401, "ServerError", 11), (403, "ServerError", 11), (503, "ServerError", 11)]
+
+
+@pytest.mark.parametrize(("status", "reason", "code"), ANSWERS)
+def test_what_the_front_answers(fetch: Fetch, server: Server, token: str, status: int, reason: str, code: int) -> None:
     server.routes[PATH] = lambda handler: handler.answer(status, b"{}")
     fetch.archive(server.url + PATH, CONTENT, "zip", *options(server, token)).assert_refused(reason, code)
 
