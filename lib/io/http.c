@@ -262,6 +262,7 @@ struct http_request *http_start(struct http *h, const struct http_options *o) {
   r->body = STR_INIT(o->max_response ? o->max_response : HTTP_DEFAULT_MAX);
   r->grpc_message = STR_INIT(GRPC_MESSAGE_ROOM);
   r->grpc_status = -1;
+  r->guard = o->guard;
   r->data = o->data;
   r->done = o->done;
   r->context = o->context;

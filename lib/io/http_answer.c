@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/memory.h"
 
@@ -54,12 +55,29 @@ static int decode_status(const char *value, size_t length) {
   return n;
 }
 
+static void keep_etag(struct http_request *r, const char *value, size_t length) {
+  if (length >= sizeof(r->etag)) length = 0;
+  memcpy(r->etag, value, length);
+  r->etag[length] = '\0';
+}
+
+curl_socket_t http_on_open(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+  struct http_request *r = user;
+  if (purpose != CURLSOCKTYPE_IPCXN || !address_allowed(&address->addr, r->guard->allowed, r->guard->allowed_count)) {
+    r->forbidden = true;
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 size_t http_on_header(char *bytes, size_t size, size_t count, void *user) {
   struct http_request *r = user;
   size_t length = size * count, value_length;
   if (r->cancelled) return 0;
   heard(r);
-  const char *value = header_value(bytes, length, "grpc-status", &value_length);
+  const char *value = header_value(bytes, length, "etag", &value_length);
+  if (value) keep_etag(r, value, value_length);
+  value = header_value(bytes, length, "grpc-status", &value_length);
   if (value) r->grpc_status = decode_status(value, value_length);
   value = header_value(bytes, length, "grpc-message", &value_length);
   if (value) decode_message(&r->grpc_message, value, value_length);
@@ -109,6 +127,8 @@ enum error_code http_result_to_error(const struct http_request *r, CURLcode resu
   if (r->stopped) return error_set(e, ERR_CANCELLED, "stopped by its reader");
   if (r->too_large) return error_set(e, ERR_TOO_LARGE, "the answer is larger than %zu bytes", r->body.max);
   if (result == CURLE_OK) return ERR_NONE;
+  if (r->forbidden && result == CURLE_COULDNT_CONNECT)
+    return error_set(e, ERR_FORBIDDEN, "it leads to an address that is private, local or reserved");
   return error_set(e, code_of(result), "%s", r->curl_text[0] ? r->curl_text : curl_easy_strerror(result));
 }
 
@@ -128,6 +148,7 @@ struct http_response http_response_of(const struct http_request *r) {
       .body = str_text(&r->body),
       .length = r->body.length,
       .seconds = (double)microseconds / 1e6,
+      .etag = r->etag,
       .grpc_status = r->grpc_status,
       .grpc_message = str_text(&r->grpc_message),
   };

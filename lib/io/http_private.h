@@ -42,6 +42,9 @@ struct http_request {
   void *context;
 
   struct str body;
+  const struct http_guard *guard;
+  bool forbidden;  // an address that the guard refused
+  char etag[128];
   int grpc_status;
   struct str grpc_message;
   char curl_text[CURL_ERROR_SIZE];
@@ -53,6 +56,7 @@ enum { HTTP_DEFAULT_MAX = 4 * 1024 * 1024, HTTP_DEFAULT_TIMEOUT = 30000, HTTP_DE
 void http_setup(struct http_request *r, const struct http_options *o);
 
 // libcurl's callbacks; `user` is the request.
+curl_socket_t http_on_open(void *user, curlsocktype purpose, struct curl_sockaddr *address);
 size_t http_on_header(char *bytes, size_t size, size_t count, void *user);
 size_t http_on_body(char *bytes, size_t size, size_t count, void *user);
 

@@ -97,6 +97,21 @@ static void set_connection(struct http_request *r, const struct http_options *o)
   set(r, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 }
 
+enum { REDIRECTS_MAX = 5 };
+
+// The addresses of a stranger's URL, and of what it leads to.
+static void set_guard(struct http_request *r, const struct http_options *o) {
+  if (!o->guard) return;
+  set(r, CURLOPT_OPENSOCKETFUNCTION, http_on_open);
+  set(r, CURLOPT_OPENSOCKETDATA, r);
+  set(r, CURLOPT_FRESH_CONNECT, 1L);
+  set(r, CURLOPT_FORBID_REUSE, 1L);
+  set(r, CURLOPT_FOLLOWLOCATION, 1L);
+  set(r, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+  // What was asked for over TLS does not come without.
+  set(r, CURLOPT_REDIR_PROTOCOLS_STR, strncasecmp(o->url, "https:", 6) == 0 ? "https" : "http,https");
+}
+
 void http_setup(struct http_request *r, const struct http_options *o) {
   r->easy = mem_must(curl_easy_init());
   set(r, CURLOPT_PRIVATE, r);
@@ -113,4 +128,5 @@ void http_setup(struct http_request *r, const struct http_options *o) {
   set_method(r, o);
   set_tls(r, o);
   set_connection(r, o);
+  set_guard(r, o);
 }

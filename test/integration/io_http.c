@@ -313,6 +313,58 @@ static void requests_share_one_http2_connection(void **state) {
   }
 }
 
+static void an_etag_comes_along(void **state) {
+  struct fixture *x = *state;
+  fetch(x, "/etag?tag=%22abc%22", (struct http_options){0}, false);
+  assert_string_equal(x->f.etag, "\"abc\"");
+}
+
+static void an_etag_beyond_its_bound_is_none(void **state) {
+  struct fixture *x = *state;
+  char path[256] = "/etag?tag=";
+  memset(path + strlen(path), 'x', 200);
+  fetch(x, path, (struct http_options){0}, false);
+  assert_int_equal(x->f.status, 200);
+  assert_string_equal(x->f.etag, "");
+}
+
+static void a_guarded_request_reaches_no_private_address(void **state) {
+  struct fixture *x = *state;
+  fetch(x, "/hello", (struct http_options){.guard = &(struct http_guard){0}}, false);
+  assert_int_equal(x->f.code, ERR_FORBIDDEN);
+  assert_int_equal(x->f.status, 0);
+}
+
+static void a_guarded_request_follows_redirects(void **state) {
+  struct fixture *x = *state;
+  struct cidr local;
+  assert_true(cidr_parse("127.0.0.1/32", &local));
+  struct http_guard guard = {.allowed = &local, .allowed_count = 1};
+  char path[600];
+  snprintf(path, sizeof(path), "/redirect?to=%s", url_of("http", "http", "/hello"));
+  fetch(x, path, (struct http_options){.guard = &guard}, true);
+  assert_int_equal(x->f.code, ERR_NONE);
+  assert_string_equal(str_text(&x->f.pieces), "hello");
+}
+
+static void a_redirect_leads_to_no_private_address(void **state) {
+  struct fixture *x = *state;
+  struct cidr local;
+  assert_true(cidr_parse("127.0.0.1/32", &local));
+  struct http_guard guard = {.allowed = &local, .allowed_count = 1};
+  char path[600];
+  snprintf(path, sizeof(path), "/redirect?to=http://127.0.0.2:%s/hello", peer_value(peer, "http"));
+  fetch(x, path, (struct http_options){.guard = &guard}, true);
+  assert_int_equal(x->f.code, ERR_FORBIDDEN);
+  assert_int_equal(x->f.pieces.length, 0);
+}
+
+static void redirects_are_not_followed_otherwise(void **state) {
+  struct fixture *x = *state;
+  fetch(x, "/redirect?to=/hello", (struct http_options){0}, false);
+  assert_int_equal(x->f.status, 302);
+}
+
 #define with_client(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -340,6 +392,12 @@ int main(void) {
       with_client(insecure_accepts_any_certificate),
       with_client(a_missing_authority_file_is_said),
       with_client(requests_share_one_http2_connection),
+      with_client(an_etag_comes_along),
+      with_client(an_etag_beyond_its_bound_is_none),
+      with_client(a_guarded_request_reaches_no_private_address),
+      with_client(a_guarded_request_follows_redirects),
+      with_client(a_redirect_leads_to_no_private_address),
+      with_client(redirects_are_not_followed_otherwise),
   };
   return cmocka_run_group_tests(tests, start_peer, stop_peer);
 }

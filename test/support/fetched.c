@@ -1,5 +1,7 @@
 #include "fetched.h"
 
+#include <stdio.h>
+
 void fetched_on_done(void *context, const struct http_response *response, const struct error *e) {
   struct fetched *f = context;
   f->calls++;
@@ -9,6 +11,7 @@ void fetched_on_done(void *context, const struct http_response *response, const 
   f->status = response->status;
   f->retry_after_ms = response->retry_after_ms;
   f->seconds = response->seconds;
+  snprintf(f->etag, sizeof(f->etag), "%s", response->etag);
   str_add_bytes(&f->body, response->body, response->length);
 }
 

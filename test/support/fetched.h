@@ -16,6 +16,7 @@ struct fetched {
   struct error error;
   int status, retry_after_ms;
   double seconds;
+  char etag[160];
   struct str body;    // what was kept
   struct str pieces;  // what was streamed
   unsigned piece_count;

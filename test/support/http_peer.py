@@ -57,6 +57,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if url.path == "/hello":
             self.answer(200, b"hello")
+        elif url.path == "/etag":
+            self.answer(200, b"tagged", [("ETag", query["tag"])])
+        elif url.path == "/redirect":
+            self.answer(302, b"elsewhere", [("Location", query["to"])])
         elif url.path == "/echo":
             seen = {
                 "method": self.command,

@@ -10,6 +10,7 @@
 
 #include <uv.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -25,7 +26,8 @@ struct http_response {
   int retry_after_ms;  // from Retry-After, 0 without one
   const char *body;    // NUL-terminated; borrowed for the callback
   size_t length;
-  double seconds;  // from start to end
+  double seconds;    // from start to end
+  const char *etag;  // as it was sent, with its quotes; "" when absent or too long
   // gRPC: trailers (or headers of a trailers-only answer); -1 / "" when absent
   int grpc_status;
   const char *grpc_message;
@@ -36,6 +38,14 @@ struct http_response {
 typedef void http_done_fn(void *context, const struct http_response *response, const struct error *e);
 // A piece of the body as it arrives. Return false to end the transfer (done gets ERR_CANCELLED).
 typedef bool http_data_fn(void *context, const char *bytes, size_t length);
+
+// For URLs that strangers wrote: connects to public addresses and to `allowed` alone, judged when each socket is
+// opened, and follows up to 5 redirects under the same rule. What leads elsewhere is ERR_FORBIDDEN. Only on a client of
+// its own: a connection that another request opened was not judged.
+struct http_guard {
+  const struct cidr *allowed;
+  size_t allowed_count;
+};
 
 struct http_options {
   const char *method;  // "GET"...
@@ -51,6 +61,7 @@ struct http_options {
   const char *cert_file, *key_file;  // client certificate or NULL
   bool insecure;                     // no verification: only when a kubeconfig says so
   bool h2c;                          // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
+  const struct http_guard *guard;    // borrowed until `done`; NULL: any address, no redirects
   http_data_fn *data;  // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)
   http_done_fn *done;
   void *context;
