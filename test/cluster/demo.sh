@@ -10,8 +10,20 @@ demo() {
     progress "applying examples/"
     run_logged deploy-examples kubectl_admin apply --server-side --force-conflicts -k "$ARENA_ROOT/examples" ||
         die "could not apply examples/"
-    in_netns env KUBECONFIG="$ARENA_STATE/kubeconfig" ARENA_KUBECTL="$(gobin_path kubectl)" \
-        /usr/bin/python3 "$CLUSTER_DIR/watch.py" --examples "$ARENA_ROOT/examples" --limit "$limit"
+    arena_watch "$limit"
+}
+
+# Twelve agents came as YAML; the thirteenth is carol's, who knows the front only.
+arena_watch() {
+    local limit=$1 front password
+    front=$(front_url) || exit 1
+    password=$(secret_value demo-carol) || exit 1
+    KUBECONFIG=$ARENA_STATE/kubeconfig ARENA_PASSWORD=$password \
+        ARENA_KUBECTL="nsenter --net=/run/netns/$ARENA_NETNS -- $(gobin_path kubectl)" \
+        /usr/bin/python3 "$CLUSTER_DIR/watch.py" --examples "$ARENA_ROOT/examples" --limit "$limit" --front "$front" -- \
+        /usr/bin/python3 "$ARENA_ROOT/examples/client/client.py" --url "$front" --user carol --agent Returner \
+        --environment pong --limit "$limit" --description "Sends the ball back, and waits in the middle." \
+        "$ARENA_ROOT/examples/client/agent"
 }
 
 # A replay comes through the API server's proxy to the executor's web server.

@@ -69,7 +69,9 @@ async def serve(listener: socket.socket, address: str, port: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--listen", required=True, help="ADDRESS:PORT on the host; one of the next ports if it is taken")
+    parser.add_argument(
+        "--listen", required=True, help="ADDRESS:PORT on the host; one of the next ports if it is taken"
+    )
     parser.add_argument("--namespace", required=True, help="file of the network namespace to connect from")
     parser.add_argument("--connect", required=True, help="ADDRESS:PORT in there")
     parser.add_argument("--announce", required=True, help="file that the address is written to")

@@ -1,12 +1,14 @@
-"""Follows the sample agents until each has played, then prints the leaderboard."""
+"""Follows the sample agents, and one that comes by REST, until each has played; then prints the leaderboard."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -21,7 +23,7 @@ class Stuck(Exception):
 
 
 def kubectl(*arguments: str) -> str:
-    command = [os.environ["ARENA_KUBECTL"], "-n", NAMESPACE, *arguments]
+    command = [*shlex.split(os.environ["ARENA_KUBECTL"]), "-n", NAMESPACE, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip())
@@ -93,6 +95,33 @@ class Progress:
             self.say(text)
 
 
+class Client:
+    """The example of a client, at work beside us; what it says becomes our lines."""
+
+    def __init__(self, progress: Progress, command: list[str]) -> None:
+        self.last = "it said nothing"
+        self.progress = progress
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.last = line.strip()
+            self.progress.say(f"by REST: {self.last}")
+
+    def done(self) -> bool:
+        """Whether it has got to its end; raises when that was a bad one."""
+        code = self.process.poll()
+        if code:
+            self.reader.join(5)
+            raise Stuck(f"the client that takes part by REST failed: {self.last}\nsee: ./arena logs api-server")
+        return code == 0
+
+    def end(self) -> None:
+        self.process.terminate()
+
+
 def describe_submission(submission: Resource) -> str:
     state = status(submission)
     phase = state.get("phase", "Pending")
@@ -148,17 +177,23 @@ def look(progress: Progress, agents: set[str], submissions: set[str]) -> bool:
     progress.first = False
     here = {name(agent): agent for agent in found.get("Agent", [])}
     waiting = sorted(wanted for wanted in agents if wanted not in here or played(here[wanted]) == 0)
-    progress.beat(f"{len(agents) - len(waiting)} of {len(agents)} agents have played; not yet: {', '.join(waiting)}")
+    if waiting:
+        progress.beat(
+            f"{len(agents) - len(waiting)} of {len(agents)} agents have played; not yet: {', '.join(waiting)}"
+        )
     return not waiting
 
 
-def wait(progress: Progress, agents: set[str], submissions: set[str], limit: float) -> None:
+def wait(progress: Progress, agents: set[str], submissions: set[str], client: Client, limit: float) -> None:
     end = time.monotonic() + limit
     trouble = ""
     while time.monotonic() < end:
         try:
-            if look(progress, agents, submissions):
+            played_all = look(progress, agents, submissions)
+            if client.done() and played_all:
                 return
+            if played_all:
+                progress.beat(f"not yet: the agent that came by REST ({client.last})")
             trouble = ""
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             # The API server may be away for a moment.
@@ -208,7 +243,7 @@ def results(matches: list[Resource]) -> str:
     return "\n".join(lines) or "none"
 
 
-def report() -> None:
+def report(front: str) -> None:
     found = listed("agents", "matches")
     matches = found.get("Match", [])
     print("\nLeaderboard")
@@ -219,6 +254,7 @@ def report() -> None:
     example = name(with_replay[-1]) if with_replay else "MATCH"
     print(
         f"""
+The front:      {front}   (its interface: {front}/docs; examples/client/ shows how to take part)
 Watch one:      ./arena replay {example}   (saves a page, open it in a browser)
 Look around:    ./arena kubectl -n {NAMESPACE} get agents,submissions,matches,matchmakingqueues
 Take part:      copy examples/pong.yaml, change names and agent.py, then ./arena kubectl -n {NAMESPACE} apply -f FILE
@@ -231,18 +267,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", required=True)
     parser.add_argument("--limit", type=float, required=True)
+    parser.add_argument("--front", required=True, help="the front's address")
+    parser.add_argument("client", nargs="+", help="the command that takes part by REST, with its arguments")
     options = parser.parse_args()
     progress = Progress()
     try:
         agents = sample_names(options.examples, "Agent")
         submissions = sample_names(options.examples, "Submission")
         progress.say(f"waiting until {len(agents)} sample agents are built, scanned and have played")
-        wait(progress, agents, submissions, options.limit)
+        client = Client(progress, options.client)
+        try:
+            wait(progress, agents, submissions, client, options.limit)
+        finally:
+            client.end()
     except (Stuck, RuntimeError) as error:
         print(f"arena: {error}", file=sys.stderr)
         return 1
     progress.say("every sample agent has played")
-    report()
+    report(options.front)
     return 0
 
 

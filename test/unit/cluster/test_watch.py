@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import watch
 
@@ -64,7 +66,27 @@ def test_what_ended_before_is_not_told_again(monkeypatch, progress, capsys) -> N
 def test_the_limit_ends_the_wait(monkeypatch, progress) -> None:
     monkeypatch.setattr(watch, "listed", lambda *kinds: {})
     with pytest.raises(watch.Stuck, match="not every sample agent has played"):
-        watch.wait(progress, {"a"}, set(), 0)
+        watch.wait(progress, {"a"}, set(), client(progress, "pass"), 0)
+
+
+def client(progress: watch.Progress, script: str) -> watch.Client:
+    return watch.Client(progress, [sys.executable, "-c", script])
+
+
+def test_what_the_client_says_is_told_and_its_end_is_waited_for(monkeypatch, progress, capsys) -> None:
+    monkeypatch.setattr(watch, "listed", lambda *kinds: {"Agent": [agent("a", matches=1)]})
+    monkeypatch.setattr(watch.time, "sleep", lambda _: None)
+    one = client(progress, "import time; time.sleep(0.3); print('rating 1520')")
+    watch.wait(progress, {"a"}, set(), one, 20)
+    one.reader.join(5)
+    assert "by REST: rating 1520" in capsys.readouterr().err
+
+
+def test_a_client_that_fails_ends_the_wait_with_its_words(monkeypatch, progress) -> None:
+    monkeypatch.setattr(watch, "listed", lambda *kinds: {})
+    monkeypatch.setattr(watch.time, "sleep", lambda _: None)
+    with pytest.raises(watch.Stuck, match="the client that takes part by REST failed: client: no such environment"):
+        watch.wait(progress, {"a"}, set(), client(progress, "raise SystemExit('client: no such environment')"), 20)
 
 
 def test_a_result_says_who_won_and_what_it_cost() -> None:

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# RL Arena's REST interface with curl and jq: an account, an agent, its code, what became of it.
+#
+#   ARENA_PASSWORD=... ./client.sh http://127.0.0.1:8800 carol Returner pong agent/agent.py
+set -euo pipefail
+
+if [ $# != 5 ] || [ -z "${ARENA_PASSWORD:-}" ]; then
+    sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+api=$1/api/v1 user=$2 name=$3 environment=$4 code=$5
+token=
+
+# call METHOD PATH [CURL ARGUMENTS]: prints the answer; says why when it is an error, and gives its status.
+call() {
+    local method=$1 path=$2 answer status
+    shift 2
+    answer=$(curl -sS -X "$method" -H "Authorization: Bearer $token" -w '\n%{http_code}' "$@" "$api$path")
+    status=${answer##*$'\n'}
+    answer=${answer%$'\n'*}
+    if [ "$status" -ge 400 ]; then
+        jq -r '.message // .error' <<<"$answer" >&2
+        return $((status - 300))
+    fi
+    printf '%s\n' "$answer"
+}
+
+# The body is read from stdin: a password on a command line could be seen by others.
+account=$(jq -n --arg user "$user" '{username: $user, email: "\($user)@example.com", password: env.ARENA_PASSWORD}')
+token=$({ call POST /auth/register -H 'Content-Type: application/json' --data-binary @- <<<"$account" ||
+    call POST /auth/login -H 'Content-Type: application/json' --data-binary @- <<<"$account"; } | jq -r .token)
+
+agent=$(jq -n --arg name "$name" --arg environment "$environment" '{name: $name, environmentId: $environment}')
+call POST /agents -H 'Content-Type: application/json' --data-binary @- <<<"$agent" >/dev/null || true
+agent=$(call GET /agents/my | jq -r --arg name "$name" '.agents[] | select(.name == $name) | .id')
+echo "agent $agent"
+
+submission=$(call POST /submissions -F "agentId=$agent" -F "file=@$code" | jq -r .submission.id)
+echo "submission $submission"
+
+status=
+until [[ $status =~ ^(active|success|build_failed|failed|rejected)$ ]]; do
+    sleep 3
+    now=$(call GET "/submissions/$submission" | jq -r '.submission | "\(.status): \(.message)"')
+    [ "${now%%:*}" = "$status" ] || echo "$now"
+    status=${now%%:*}
+done
+[[ $status =~ ^(active|success)$ ]] || exit 1
+
+call GET "/leaderboard/environment/$environment?limit=10" |
+    jq -r '.leaderboard[] | "\(.rank)\t\(.elo)\t\(.name)\t\(.username)"'
