@@ -10,10 +10,15 @@ struct app {
   struct http *http;
   struct kube_client *kube;  // NULL with USE_K8S=false: reads only
   struct db *db;
+  struct reads *reads;    // equal questions to it at the same time
   struct work *work;      // password hashes
+  struct auth *auth;
+  struct reads *reads;
+  struct auth *auth;      // whose token it is
   struct blobs *blobs;
   struct hub *hub;
   struct mirror *mirror;  // NULL with USE_K8S=false
   struct limits *limits;
+  struct server *server;
   bool stopping;
 };

@@ -1,0 +1,41 @@
+// What routes.c points to: one function for each route, in the file of its subject. Each answers its exchange exactly
+// once.
+#pragma once
+
+#include "exchange.h"
+
+// auth.c
+void handle_register(struct exchange *x);
+void handle_login(struct exchange *x);
+void handle_refresh(struct exchange *x);
+void handle_change_password(struct exchange *x);
+
+// users.c
+void handle_get_me(struct exchange *x);
+void handle_change_me(struct exchange *x);
+
+// environments.c, queue.c
+void handle_list_environments(struct exchange *x);
+void handle_get_environment(struct exchange *x);
+void handle_get_queue(struct exchange *x);
+void handle_enqueue(struct exchange *x);
+void handle_dequeue(struct exchange *x);
+
+// agents.c
+void handle_list_agents(struct exchange *x);
+void handle_my_agents(struct exchange *x);
+void handle_get_agent(struct exchange *x);
+void handle_agent_stats(struct exchange *x);
+void handle_create_agent(struct exchange *x);
+void handle_change_agent(struct exchange *x);
+void handle_delete_agent(struct exchange *x);
+
+// leaderboard.c
+void handle_leaderboard(struct exchange *x);
+void handle_environment_leaderboard(struct exchange *x);
+
+// matches.c, matches_create.c
+void handle_list_matches(struct exchange *x);
+void handle_agent_matches(struct exchange *x);
+void handle_get_match(struct exchange *x);
+void handle_create_match(struct exchange *x);

@@ -1,0 +1,67 @@
+#include "query.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+
+#include "app.h"
+#include "reads.h"
+
+enum { PAGES_MAX = 1000000, PAGE_SIZE_MAX = 100 };
+
+struct reading {
+  struct exchange *exchange;
+  int status;
+  bool etag;
+  const char *missing;
+};
+
+void query_fail(struct exchange *x, const struct error *e) {
+  struct error own = *e;
+  // A value that the statement could not take was checked before: that is our mistake, not the client's.
+  if (e->code == ERR_BUSY) error_set(&own, ERR_UNAVAILABLE, "Too many requests wait for the database. Try again.");
+  exchange_fail_error(x, &own);
+}
+
+static void answer(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
+  (void)constraint;
+  struct reading r = *(struct reading *)context;
+  free(context);
+  if (e != NULL) {
+    query_fail(r.exchange, e);
+    return;
+  }
+  const char *text = db_rows_count(rows) > 0 ? db_rows_text(rows, 0, 0) : NULL;
+  if (text == NULL)
+    exchange_fail(r.exchange, 404, "not_found", "There is no such %s.", r.missing);
+  else
+    exchange_reply_bytes(r.exchange, r.status, "application/json", text, db_rows_length(rows, 0, 0), r.etag);
+}
+
+static struct reading *reading_new(struct exchange *x, int status, bool etag, const char *missing) {
+  struct reading *r = mem_alloc(sizeof *r);
+  *r = (struct reading){.exchange = x, .status = status, .etag = etag, .missing = missing};
+  return r;
+}
+
+void query_reply(struct exchange *x, const struct db_statement *s, const struct db_value *values, unsigned count,
+                 const char *missing) {
+  reads_query(exchange_app(x)->reads, s, values, count, answer, reading_new(x, 200, true, missing));
+}
+
+void query_change(struct exchange *x, int status, const struct db_statement *s, const struct db_value *values,
+                  unsigned count, const char *missing) {
+  db_query(exchange_app(x)->db, s, values, count, answer, reading_new(x, status, false, missing));
+}
+
+bool query_page(struct exchange *x, int64_t size_otherwise, struct page *ret) {
+  int64_t number = 1, size = 0;
+  if (!exchange_query_int(x, "page", 1, 1, PAGES_MAX, &number)) return false;
+  if (!exchange_query_int(x, "pageSize", size_otherwise, 1, PAGE_SIZE_MAX, &size)) return false;
+  if (exchange_query(x, "limit") != NULL && !exchange_query_int(x, "limit", size, 1, PAGE_SIZE_MAX, &size))
+    return false;
+  snprintf(ret->number, sizeof ret->number, "%lld", (long long)number);
+  snprintf(ret->size, sizeof ret->size, "%lld", (long long)size);
+  snprintf(ret->offset, sizeof ret->offset, "%lld", (long long)((number - 1) * size));
+  return true;
+}

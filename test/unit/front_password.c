@@ -1,0 +1,63 @@
+// A hash is of its password, each is another, and what cannot be read is nobody's.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+#include "password.h"
+
+static void a_hash_is_of_its_password(void **state) {
+  (void)state;
+  char hash[PASSWORD_HASH_SIZE], another[PASSWORD_HASH_SIZE];
+  password_hash("correct horse", hash);
+  password_hash("correct horse", another);
+  assert_string_not_equal(hash, another);
+  assert_true(password_is("correct horse", hash));
+  assert_true(password_is("correct horse", another));
+  assert_false(password_is("correct horsf", hash));
+  assert_false(password_is("", hash));
+  assert_true(strncmp(hash, "$scrypt$ln=15,r=8,p=3$", 22) == 0);
+  assert_null(strstr(hash, "horse"));
+}
+
+// RFC 7914's second vector has N=1024, r=8, p=16 and a salt of four bytes; this one is from another implementation
+// (Python's hashlib.scrypt) with a salt of ours.
+static void it_is_scrypt(void **state) {
+  (void)state;
+  assert_true(password_is("pleaseletmein",
+                          "$scrypt$ln=10,r=8,p=2$MDEyMzQ1Njc4OWFiY2RlZg$NHojOb+G+ZuFpX52jQGJPg/AaQpvIbkurmwLMdCIUXs"));
+}
+
+static void what_cannot_be_read_is_nobodys(void **state) {
+  (void)state;
+  static const char *const bad[] = {
+      NULL,
+      "",
+      "plain",
+      "$scrypt$ln=15,r=8,p=3$",
+      "$scrypt$ln=15,r=8,p=3$AAAAAAAAAAAAAAAAAAAAAA",
+      "$scrypt$ln=15,r=8,p=3$AAAAAAAAAAAAAAAAAAAAAA$",
+      "$scrypt$ln=15,r=8,p=3$AAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "$scrypt$ln=31,r=8,p=3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "$scrypt$ln=0,r=8,p=3$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "$scrypt$ln=15,r=8,p=99$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "$scrypt$ln=15,r=8,p=3$AAAAAAAAAAAAAAAAAAAA!!$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$aGFzaA",
+  };
+  for (size_t i = 0; i < array_size(bad); i++) assert_false(password_is("anything", bad[i]));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_hash_is_of_its_password),
+      cmocka_unit_test(it_is_scrypt),
+      cmocka_unit_test(what_cannot_be_read_is_nobodys),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
