@@ -90,7 +90,7 @@ def remove_leftovers() -> None:
 
 
 def check_cluster() -> None:
-    for name in ("executor", "controller"):
+    for name in ("executor", "controller", "api-server"):
         try:
             cluster.kubectl(
                 "rollout", "status", f"deployment/{name}", "--timeout=120s", namespace=cluster.SYSTEM, limit=130
