@@ -76,7 +76,7 @@ suite_lint() {
     quiet_stage clang-format clang-format --dry-run -Werror "${c_files[@]}"
     quiet_stage cppcheck cppcheck --quiet --inline-suppr --error-exitcode=1 --enable=warning,performance \
         --suppressions-list="$ARENA_ROOT/test/lint/cppcheck.txt" -j 2 -D_GNU_SOURCE \
-        -Ilib/base/include -Ilib/io/include -Ilib/kube/include -Ilib/arena/include lib controller fetch
+        -Ilib/base/include -Ilib/io/include -Ilib/kube/include -Ilib/arena/include lib controller fetch api-server
     quiet_stage gofmt test_gofmt
     test_build clang clang && quiet_stage clang-tidy test_clang_tidy
     # gcc's analyzer, whose findings are errors: a build of its own, without the tests.
@@ -104,7 +104,7 @@ test_gofmt() {
 # What the build compiles of the programs; not every file belongs to every build.
 test_clang_tidy() {
     jq -r '.[].file' "$ARENA_ROOT/build/clang/compile_commands.json" | sed 's#^\(\.\./\)*##' |
-        grep -E '^(lib|controller|fetch)/.*\.c$' | sort -u |
+        grep -E '^(lib|controller|fetch|api-server)/.*\.c$' | sort -u |
         xargs -P 2 -n 1 clang-tidy --quiet -p "$ARENA_ROOT/build/clang"
 }
 
@@ -173,8 +173,10 @@ suite_integration() {
     test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize integration
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
-    # fetch and kube-probe with the sanitizers; the controller without, under valgrind.
-    ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
+    # fetch, the front and kube-probe with the sanitizers; the controller without, under valgrind.
+    ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch \
+        ARENA_API_SERVER=$ARENA_ROOT/build/sanitize/api-server/api-server \
+        ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
         python_tests integration-cluster "$ARENA_ROOT" test/integration
 }
