@@ -1,8 +1,13 @@
 // The four kinds of the API server as rows of PostgreSQL: one of the replicas writes, by Lease. Also by it: the
-// finalizer that keeps a finished match until its row is committed, and build logs while their Pod lives.
+// finalizer that keeps a finished match until its row is committed, build logs while their Pod lives, and the end of
+// old events.
 #pragma once
 
 #include <stdbool.h>
+
+// On every Match that the mirror has seen, until its row is committed and it is to be deleted.
+#define MIRROR_FINALIZER "rl-arena.io/mirror"
+#define MIRROR_LEASE "rl-arena-mirror"
 
 struct app;
 struct mirror;
@@ -11,4 +16,6 @@ struct mirror *mirror_new(struct app *app);
 void mirror_start(struct mirror *m);
 void mirror_stop(struct mirror *m, void (*done)(void *context), void *context);  // gives the lease up
 void mirror_free(struct mirror *m);
-bool mirror_is_synced(const struct mirror *m);  // this replica writes and is level, or follows one that is
+// This replica writes and has been level, or has seen one that does. It stays so while the API server is away: what
+// PostgreSQL holds can be read all the same.
+bool mirror_is_synced(const struct mirror *m);

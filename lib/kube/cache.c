@@ -48,6 +48,7 @@ struct cache {
   bool list_next;          // the next try lists rather than watches
   unsigned failures;       // in a row
 
+  unsigned lists;        // taken in
   unsigned limit;        // of a page; 0: all in one
   char *continue_token;  // of the list under way
   struct watch_feed feed;
@@ -109,6 +110,14 @@ bool cache_is_synced(const struct cache *c) {
 
 bool cache_is_current(const struct cache *c) {
   return c->is_synced && c->wanted == 0;
+}
+
+uint64_t cache_version(const struct cache *c) {
+  return store_version(c->store);
+}
+
+unsigned cache_lists(const struct cache *c) {
+  return c->lists;
 }
 
 const struct cache_type *cache_type_of(const struct cache *c) {
@@ -214,6 +223,7 @@ static void finish_list(struct cache *c, uint64_t version) {
     retry(c, true, "list refused", &e);  // never back in time
     return;
   }
+  c->lists++;
   c->limit = c->type.page_limit > 0 ? c->type.page_limit : PAGE_LIMIT;
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),

@@ -54,7 +54,7 @@ static void renew(struct lease *l);
 
 // --- the record ---
 
-static json *spec_of(struct lease *l) {
+static json *spec_of(const struct lease *l) {
   return json_get(l->object, "spec");
 }
 
@@ -69,12 +69,12 @@ static void see(struct lease *l, json *object) {
   l->object = json_object_get(object);
 }
 
-static bool is_ours(struct lease *l) {
+static bool is_ours(const struct lease *l) {
   return text_equal(json_text(spec_of(l), "holderIdentity"), l->identity);
 }
 
 // Somebody else's and not over yet, as far as we have watched it.
-static bool is_taken(struct lease *l) {
+static bool is_taken(const struct lease *l) {
   if (is_ours(l) || text_empty(json_text(spec_of(l), "holderIdentity"))) return false;
   int64_t seconds = json_int(spec_of(l), "leaseDurationSeconds", DURATION_SECONDS);
   if (seconds < 1 || seconds > 3600) seconds = DURATION_SECONDS;
@@ -306,6 +306,10 @@ uint64_t lease_version(const struct lease *l) {
 
 bool lease_is_held(const struct lease *l) {
   return l->state == LEASE_HELD && clock_monotonic() < l->held_until;
+}
+
+bool lease_has_holder(const struct lease *l) {
+  return lease_is_held(l) || (l->state == LEASE_TRYING && is_taken(l));
 }
 
 void lease_free(struct lease *l) {

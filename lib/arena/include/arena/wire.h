@@ -61,3 +61,17 @@ uint8_t *wire_encode_request(const struct wire_request *r, size_t *ret_length);
 // (texts are cut at 1,024 bytes, urls refused over 2,048), wrong number of agents.
 enum error_code wire_decode_response(const uint8_t *bytes, size_t length, struct wire_result *ret, struct error *e);
 void wire_result_done(struct wire_result *r);
+
+// ---- frames of a running match ---------------------------------------------------------------------
+
+#define EXECUTOR_STREAM_FRAMES "/executor.Executor/StreamFrames"
+
+enum { WIRE_FRAME_MAX = 64 * 1024 };
+struct wire_frame {
+  int64_t step;
+  char *json;  // an object's text
+};
+uint8_t *wire_encode_frames_request(const char *match_id, size_t *ret_length);  // heap bytes, caller frees
+// ERR_INVALID when malformed, or when the frame is no JSON object.
+enum error_code wire_decode_frame(const uint8_t *bytes, size_t length, struct wire_frame *ret, struct error *e);
+void wire_frame_done(struct wire_frame *f);

@@ -37,6 +37,9 @@ bool cache_is_synced(const struct cache *c);
 // one another's business can not be compared, so that it gives up after half a minute, with a warning.
 void cache_catch_up(struct cache *c, uint64_t version);
 bool cache_is_current(const struct cache *c);  // synced, and has caught up
+// All that happened up to this resourceVersion is in the cache; 0 before the first list.
+uint64_t cache_version(const struct cache *c);
+unsigned cache_lists(const struct cache *c);  // how many lists were taken in so far
 const struct cache_type *cache_type_of(const struct cache *c);
 
 const void *cache_get(const struct cache *c,

@@ -19,3 +19,5 @@ void lease_free(struct lease *l);
 uint64_t lease_version(const struct lease *l);
 // False from the renew deadline on, whether or not the loop got to the timer (checks after SIGSTOP).
 bool lease_is_held(const struct lease *l);
+// Somebody, we or another, holds it and renews it, as far as was seen.
+bool lease_has_holder(const struct lease *l);
