@@ -26,16 +26,21 @@ arena_watch() {
         "$ARENA_ROOT/examples/client/agent"
 }
 
-# A replay comes through the API server's proxy to the executor's web server.
+# A replay comes from the front, or, where that has not got it, through the API server's proxy from the
+# executor's web server.
 arena_replay() {
-    local match=${1:-} url target
+    local match=${1:-} id url target
     [ -n "$match" ] || die "usage: ./arena replay MATCH (names: ./arena kubectl -n rl-arena get matches)"
-    url=$(kubectl_admin -n rl-arena get match "$match" -o 'jsonpath={.status.replay.htmlUrl}') || exit 1
+    read -r id url < <(kubectl_admin -n rl-arena get match "$match" -o 'jsonpath={.metadata.uid} {.status.replay.htmlUrl}')
+    [ -n "$id" ] || exit 1
     [ -n "$url" ] || die "the match $match has no replay (yet); see: ./arena kubectl -n rl-arena describe match $match"
     target=$PWD/replay-$match.html
-    kubectl_admin get --raw "/api/v1/namespaces/rl-arena-system/services/executor:http/proxy/replays/${url##*/}" >"$target.part" || {
+    case $url in
+    http://executor.*) kubectl_admin get --raw "/api/v1/namespaces/rl-arena-system/services/executor:http/proxy/replays/${url##*/}" ;;
+    *) curl -fsS --noproxy '*' --max-time 60 "$(front_url)/api/v1/matches/$id/replay?format=html" ;;
+    esac >"$target.part" || {
         rm -f "$target.part"
-        die "the executor does not have the replay any more: $url"
+        die "the replay is not there any more: $url"
     }
     mv "$target.part" "$target"
     echo "$target"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import os
 import secrets
@@ -19,7 +20,7 @@ sys.path.insert(0, str(cluster.ROOT / "examples" / "client"))
 from client import Front, Refused  # noqa: E402 - the example is what is tested here
 from websocket import Closed, WebSocket  # noqa: E402
 
-__all__ = ["Closed", "Events", "Front", "Refused", "WebSocket", "address", "fetch", "until"]
+__all__ = ["Closed", "Events", "Front", "Refused", "WebSocket", "address", "fetch", "replay", "until"]
 
 
 def address() -> str:
@@ -46,6 +47,18 @@ def fetch(front: Front, path: str) -> tuple[int, http.client.HTTPMessage, bytes]
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read()
+
+
+def replay(match_id: str, form: str) -> str:
+    """A replay as text; a client waits when it has asked for too many."""
+    anyone = Front(address())
+    while True:
+        code, headers, content = fetch(anyone, f"/api/v1/matches/{match_id}/replay?format={form}")
+        if code != http.HTTPStatus.TOO_MANY_REQUESTS:
+            break
+        time.sleep(int(headers["Retry-After"]))
+    assert code == http.HTTPStatus.OK, f"{code}: {content[:300]!r}"
+    return (gzip.decompress(content) if headers.get("Content-Encoding") == "gzip" else content).decode()
 
 
 def until(check: Any, what: str, seconds: float = 120) -> Any:

@@ -3,7 +3,6 @@ replay that draws. Then what the front promises beside the custom resources, and
 
 from __future__ import annotations
 
-import gzip
 import json
 import pathlib
 import re
@@ -216,9 +215,7 @@ def test_the_replay_draws_in_a_sandboxed_frame(
 
 
 def test_the_replays_frames(ready: tuple[Author, Author], match: Object) -> None:
-    code, headers, content = front.fetch(ready[0].front, f"/api/v1/matches/{match['id']}/replay?format=json")
-    assert code == 200 and headers["Content-Type"].startswith("application/json")
-    replay = json.loads(gzip.decompress(content) if headers.get("Content-Encoding") == "gzip" else content)
+    replay = json.loads(front.replay(match["id"], "json"))
     assert replay["metadata"]["finalScore"] == [match["agent1Score"], match["agent2Score"]]
     assert replay["metadata"]["duration"] >= 0 and replay["metadata"]["timestamp"]
     for frame in replay["frames"]:
