@@ -1,6 +1,8 @@
 // What the parts of the front share: made by main.c, borrowed by everyone else.
 #pragma once
 
+#include <stdbool.h>
+
 #include <uv.h>
 
 struct app {
@@ -12,10 +14,10 @@ struct app {
   struct db *db;
   struct reads *reads;    // equal questions to it at the same time
   struct work *work;      // password hashes
-  struct auth *auth;
-  struct reads *reads;
   struct auth *auth;      // whose token it is
   struct blobs *blobs;
+  struct token_review *token_review;  // of the internal port
+  struct downloads *downloads;        // of code that a URL names
   struct hub *hub;
   struct mirror *mirror;  // NULL with USE_K8S=false
   struct limits *limits;

@@ -20,11 +20,12 @@ struct app;  // app.h: what handlers share
 struct app *exchange_app(const struct exchange *x);
 
 // ---- the request -------------------------------------------------------------------------------
-const char *exchange_param(const struct exchange *x, const char *name);  // of the path, decoded; NULL: the route has none
-const char *exchange_query(const struct exchange *x, const char *name);  // decoded; NULL when absent
+const char *exchange_param(const struct exchange *x,
+                           const char *name);  // of the path, decoded; NULL: the route has none
+const char *exchange_query(const struct exchange *x, const char *name);              // decoded; NULL when absent
 const char *exchange_header(const struct exchange *x, const char *lower_case_name);  // NULL when absent
 const char *exchange_path(const struct exchange *x);
-const char *exchange_client(const struct exchange *x);   // the address limits go by
+const char *exchange_client(const struct exchange *x);  // the address limits go by
 // Who asks; NULL without a (valid) token. `user_id` is a UUID text.
 const char *exchange_user_id(const struct exchange *x);
 const char *exchange_username(const struct exchange *x);
@@ -37,7 +38,8 @@ bool exchange_query_int(struct exchange *x, const char *name, int64_t otherwise,
 // ---- the answer --------------------------------------------------------------------------------
 void exchange_add_header(struct exchange *x, const char *name, const char *value);  // before the answer
 void exchange_reply(struct exchange *x, int status, json *take_body);
-// `content_type` static; the bytes are copied. With `etag` the answer has an ETag of the bytes, and 304 when it is known.
+// `content_type` static; the bytes are copied. With `etag` the answer has an ETag of the bytes, and 304 when it is
+// known.
 void exchange_reply_bytes(struct exchange *x, int status, const char *content_type, const void *bytes, size_t length,
                           bool etag);
 // {"error": short, "message": sentence}. `status` 4xx or 5xx; `error_word` such as "not_found".
@@ -48,10 +50,11 @@ void exchange_fail(struct exchange *x, int status, const char *error_word, const
 void exchange_fail_error(struct exchange *x, const struct error *e);
 
 // ---- a body that is streamed (BODY_STREAM routes): nothing of it is held here -------------------
-// `bytes` NULL: the end (complete true), or the client broke off (complete false; then answer or not, nobody reads it).
+// `bytes` NULL: the end (complete true), or the client broke off or was too slow (complete false: answer all the same,
+// which ends the exchange; nobody reads it).
 typedef void exchange_data_fn(void *context, const void *bytes, size_t length, bool complete);
 void exchange_receive(struct exchange *x, exchange_data_fn *fn, void *context);  // from the handler, at once
-void exchange_pause(struct exchange *x, bool paused);  // no more bytes come until it is undone: back pressure
+void exchange_pause(struct exchange *x, bool paused);       // no more bytes come until it is undone: back pressure
 int64_t exchange_content_length(const struct exchange *x);  // -1: chunked
 
 // ---- an answer that is streamed ----------------------------------------------------------------
@@ -60,4 +63,4 @@ typedef void exchange_flow_fn(void *context);
 void exchange_start(struct exchange *x, int status, const char *content_type, int64_t length /* -1: chunked */,
                     exchange_flow_fn *drained, exchange_flow_fn *gone, void *context);
 bool exchange_write(struct exchange *x, const void *bytes, size_t length);  // false: wait for `drained` before more
-void exchange_end(struct exchange *x);  // the exchange is dead after it
+void exchange_end(struct exchange *x);                                      // the exchange is dead after it

@@ -26,7 +26,7 @@ struct route_answer {
 
 struct route {
   const char *method;   // "GET"
-  const char *pattern;  // "/api/v1/agents/{id}"; segments in braces are parameters; {id}-like ones named in `uuids` must be UUIDs, else 404
+  const char *pattern;  // "/api/v1/agents/{id}"; a parameter whose schema has the format uuid must be one, else 404
   const char *operation;  // operationId, "getAgent"
   const char *summary;
   const char *tag;

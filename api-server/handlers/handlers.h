@@ -39,3 +39,10 @@ void handle_list_matches(struct exchange *x);
 void handle_agent_matches(struct exchange *x);
 void handle_get_match(struct exchange *x);
 void handle_create_match(struct exchange *x);
+
+// service.c
+void handle_health(struct exchange *x);
+void handle_ready(struct exchange *x);
+void handle_metrics(struct exchange *x);
+void handle_openapi(struct exchange *x);
+void handle_docs(struct exchange *x);

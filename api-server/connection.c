@@ -1,0 +1,489 @@
+#include "connection.h"
+
+#include <http_parser.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/str.h"
+
+#include "exchange_parts.h"
+#include "server.h"
+#include "websocket.h"
+
+enum {
+  HEAD_MAX = 16 * 1024,  // request line and headers
+  HEADERS_MAX = 100,
+  AHEAD_MAX = 64 * 1024,     // bytes read that wait; then reading stops
+  BACKLOG_MAX = 256 * 1024,  // bytes unsent; then no further request is begun
+  DISCARD_MAX = 256 * 1024,  // of a body that nobody wants: more ends the connection
+  HEAD_MS = 10 * 1000,
+  BODY_IDLE_MS = 30 * 1000,
+  BODY_MS = 10 * 60 * 1000,
+  IDLE_MS = 75 * 1000,   // between requests
+  STUCK_MS = 60 * 1000,  // the client takes nothing of an answer
+  LINGER_MS = 3 * 1000,  // after the last answer, for the client to read it
+};
+
+enum step {
+  STEP_IDLE,     // between requests
+  STEP_HEAD,     // reading one
+  STEP_BODY,     // its body
+  STEP_ANSWER,   // all read; the answer is under way
+  STEP_CLOSING,  // the last answer goes out
+  STEP_LINGER,   // it is out
+  STEP_WEBSOCKET,
+};
+
+struct connection {
+  struct server *server;
+  const struct transport *transport;
+  void *socket;
+  struct peer peer;
+  http_parser parser;
+  enum step step;
+  struct str in, out;
+  size_t out_sent;  // of `out`
+  // the head that is being read
+  struct str target, name, value;
+  bool in_value;
+  struct head head;
+  const char *refused;  // why it is no good
+  int refused_status;
+  struct exchange *exchange;
+  struct websocket *websocket;
+  bool head_ready;
+  bool wants_body;  // the exchange does
+  bool discarding;  // nobody does
+  size_t discarded;
+  bool expects;  // 100-continue
+  bool draining;
+  bool processing;
+  bool reading;
+  msec step_since, progress, request_since;  // monotonic
+};
+
+static void process(struct connection *c);
+
+// ---- reading a request -----------------------------------------------------------------------------
+
+static struct connection *of(http_parser *p) {
+  return p->data;
+}
+
+static void step_to(struct connection *c, enum step step) {
+  c->step = step;
+  c->step_since = c->progress = clock_monotonic();
+}
+
+static int refuse(struct connection *c, int status, const char *why) {
+  if (!c->refused) {
+    c->refused_status = status;
+    c->refused = why;
+  }
+  return -1;
+}
+
+static int on_begin(http_parser *p) {
+  struct connection *c = of(p);
+  if (c->step == STEP_IDLE) step_to(c, STEP_HEAD);
+  c->request_since = clock_monotonic();
+  return 0;
+}
+
+static int on_url(http_parser *p, const char *at, size_t length) {
+  struct connection *c = of(p);
+  str_add_bytes(&c->target, at, length);
+  return c->target.failed ? refuse(c, 414, "the request's target is longer than 8 KiB") : 0;
+}
+
+static int end_header(struct connection *c) {
+  if (c->name.length == 0) return 0;
+  // http-parser as Debian builds it lets blanks into names, "Content-Length : 5"; others read that otherwise.
+  if (strchr(c->name.data, ' ')) return refuse(c, 400, "a header's name has a blank");
+  if (c->head.headers.count == HEADERS_MAX) return refuse(c, 431, "more than 100 headers");
+  if (strlen(str_text(&c->value)) != c->value.length) return refuse(c, 400, "a header has a NUL character");
+  for (char *at = c->name.data; *at; at++)
+    if (*at >= 'A' && *at <= 'Z') *at = (char)(*at + ('a' - 'A'));
+  size_t end = c->value.length;
+  while (end > 0 && (c->value.data[end - 1] == ' ' || c->value.data[end - 1] == '\t')) end--;
+  pairs_add(&c->head.headers, mem_strdup(str_text(&c->name)), mem_strndup(str_text(&c->value), end));
+  str_clear(&c->name);
+  str_clear(&c->value);
+  return 0;
+}
+
+static int on_name(http_parser *p, const char *at, size_t length) {
+  struct connection *c = of(p);
+  if (c->in_value && end_header(c)) return -1;
+  c->in_value = false;
+  str_add_bytes(&c->name, at, length);
+  return 0;
+}
+
+static int on_value(http_parser *p, const char *at, size_t length) {
+  struct connection *c = of(p);
+  c->in_value = true;
+  str_add_bytes(&c->value, at, length);
+  return 0;
+}
+
+static int check_head(struct connection *c, const http_parser *p) {
+  const struct pairs *headers = &c->head.headers;
+  if (p->http_major != 1) return refuse(c, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  size_t hosts = pairs_count(headers, "host");
+  if (hosts > 1 || (hosts == 0 && p->http_minor > 0)) return refuse(c, 400, "there must be one Host header");
+  const char *coding = pairs_get(headers, "transfer-encoding");
+  if (coding && (strcasecmp(coding, "chunked") != 0 || pairs_count(headers, "transfer-encoding") > 1))
+    return refuse(c, 501, "only the transfer coding chunked is known here");
+  if (coding && p->http_minor == 0) return refuse(c, 400, "HTTP/1.0 has no transfer codings");
+  if (p->method == HTTP_CONNECT) return refuse(c, 405, "this is no proxy");
+  return 0;
+}
+
+static int on_head(http_parser *p) {
+  struct connection *c = of(p);
+  if (end_header(c) || check_head(c, p)) return -1;
+  struct head *head = &c->head;
+  head->method = http_method_str((enum http_method)p->method);
+  head->target_length = c->target.length;
+  head->target = str_take(&c->target);
+  c->target = STR_INIT(TARGET_MAX);
+  head->minor = p->http_minor;
+  head->keep_alive = http_should_keep_alive(p);
+  head->upgrade = p->upgrade;
+  bool chunked = pairs_get(&head->headers, "transfer-encoding") != NULL;
+  // http-parser's "no length" is the largest number.
+  head->content_length = chunked ? -1 : p->content_length > INT64_MAX ? 0 : (int64_t)p->content_length;
+  const char *expect = pairs_get(&head->headers, "expect");
+  c->expects = expect && strcasecmp(expect, "100-continue") == 0 && head->content_length != 0 && p->http_minor > 0;
+  c->head_ready = true;
+  step_to(c, STEP_BODY);
+  p->upgrade = 0;  // who takes the upgrade says so later (connection_upgrade)
+  http_parser_pause(p, 1);
+  return 0;
+}
+
+static int on_body(http_parser *p, const char *at, size_t length) {
+  struct connection *c = of(p);
+  c->progress = clock_monotonic();
+  if (c->exchange && !c->discarding) {
+    exchange_take(c->exchange, at, length);
+  } else {
+    c->discarded += length;
+    if (c->discarded > DISCARD_MAX) step_to(c, STEP_CLOSING);
+  }
+  if (c->step == STEP_CLOSING || (!c->wants_body && !c->discarding)) http_parser_pause(p, 1);
+  return 0;
+}
+
+static int on_complete(http_parser *p) {
+  struct connection *c = of(p);
+  http_parser_pause(p, 1);
+  if (c->step == STEP_CLOSING) return 0;
+  step_to(c, c->exchange || c->head_ready ? STEP_ANSWER : STEP_IDLE);
+  if (c->exchange) exchange_took_all(c->exchange);
+  return 0;
+}
+
+static const http_parser_settings settings = {
+    .on_message_begin = on_begin,
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+// ---- its end ---------------------------------------------------------------------------------------
+
+static void forget_head(struct connection *c) {
+  free(c->head.target);
+  pairs_done(&c->head.headers);
+  c->head = (struct head){0};
+  str_clear(&c->target);
+  str_clear(&c->name);
+  str_clear(&c->value);
+  c->in_value = false;
+}
+
+static void close_after_answer(struct connection *c) {
+  if (c->step != STEP_LINGER) step_to(c, STEP_CLOSING);
+  str_clear(&c->in);
+}
+
+// What http-parser refused: nothing after it can be believed.
+static void answer_refusal(struct connection *c) {
+  enum http_errno why = HTTP_PARSER_ERRNO(&c->parser);
+  int status = c->refused                   ? c->refused_status
+               : why == HPE_HEADER_OVERFLOW ? 431
+               : why == HPE_INVALID_METHOD  ? 501
+                                            : 400;
+  const char *text = c->refused                   ? c->refused
+                     : why == HPE_HEADER_OVERFLOW ? "the request's headers are larger than 16 KiB"
+                     : why == HPE_INVALID_METHOD  ? "this method is not known here"
+                                                  : http_errno_description(why);
+  if (c->step == STEP_BODY) {
+    if (c->exchange)
+      exchange_broken_off(c->exchange, 400, "the request's body is malformed");
+    else
+      close_after_answer(c);
+    return;
+  }
+  forget_head(c);
+  answer_refuse(c->server, c, status, text);
+  close_after_answer(c);
+}
+
+static void begin(struct connection *c) {
+  c->head_ready = false;
+  c->discarded = 0;
+  c->wants_body = c->discarding = false;
+  struct head head = c->head;
+  c->head = (struct head){0};
+  forget_head(c);
+  if (c->draining) head.keep_alive = false;
+  c->exchange = exchange_new(c->server, c, &head);
+  exchange_begin(c->exchange);
+}
+
+// Whether there is something to read for, and whoever it is for wants it.
+static bool can_parse(const struct connection *c) {
+  switch (c->step) {
+    case STEP_IDLE:
+    case STEP_HEAD: return !c->draining && connection_backlog(c) < BACKLOG_MAX;
+    case STEP_BODY: return c->wants_body || c->discarding;
+    case STEP_ANSWER:
+    case STEP_CLOSING:
+    case STEP_LINGER:
+    case STEP_WEBSOCKET: break;
+  }
+  return false;
+}
+
+static void parse(struct connection *c) {
+  http_parser_pause(&c->parser, 0);
+  size_t length = c->in.length;
+  size_t used = http_parser_execute(&c->parser, &settings, str_text(&c->in), length);
+  enum http_errno why = HTTP_PARSER_ERRNO(&c->parser);
+  str_drop_front(&c->in, used < length ? used : length);
+  if (why != HPE_OK && why != HPE_PAUSED) answer_refusal(c);
+}
+
+static void update_reading(struct connection *c) {
+  bool wanted = c->step == STEP_LINGER || c->step == STEP_CLOSING;
+  if (c->step == STEP_WEBSOCKET)
+    wanted = connection_backlog(c) < BACKLOG_MAX;
+  else if (!wanted)  // while an answer is under way too: only a read tells that the client is gone
+    wanted = c->in.length < AHEAD_MAX && (c->step != STEP_BODY || can_parse(c));
+  if (wanted == c->reading) return;
+  c->reading = wanted;
+  c->transport->read(c->socket, wanted);
+}
+
+static void process(struct connection *c) {
+  if (c->processing) return;
+  c->processing = true;
+  for (;;) {
+    if (c->head_ready) {
+      // The end of a request without a body is the last byte of its head.
+      if (c->step == STEP_BODY && c->head.content_length == 0) parse(c);
+      begin(c);
+    } else if (c->step == STEP_WEBSOCKET) {
+      if (c->in.length > 0) websocket_receive(c->websocket, c->in.data, c->in.length);
+      str_clear(&c->in);
+      break;
+    } else if (can_parse(c) && (c->in.length > 0)) {
+      parse(c);
+    } else {
+      break;
+    }
+  }
+  if (c->step == STEP_CLOSING || c->step == STEP_LINGER) str_clear(&c->in);
+  c->processing = false;
+  update_reading(c);
+  connection_wake(c);
+}
+
+// ---- the socket's side -----------------------------------------------------------------------------
+
+struct connection *connection_new(struct server *server, const struct transport *transport, void *socket,
+                                  const struct peer *peer) {
+  struct connection *c = mem_alloc(sizeof(*c));
+  c->server = server;
+  c->transport = transport;
+  c->socket = socket;
+  c->peer = *peer;
+  c->reading = true;
+  c->in = STR_INIT(4 * 1024 * 1024);
+  c->out = STR_INIT(SIZE_MAX / 2);
+  c->target = STR_INIT(TARGET_MAX);
+  c->name = c->value = STR_INIT(HEAD_MAX);
+  http_parser_set_max_header_size(HEAD_MAX);
+  http_parser_init(&c->parser, HTTP_REQUEST);
+  c->parser.data = c;
+  step_to(c, STEP_IDLE);
+  return c;
+}
+
+void connection_receive(struct connection *c, const void *bytes, size_t length) {
+  if (c->step == STEP_CLOSING || c->step == STEP_LINGER) return;
+  if (c->step == STEP_BODY || c->step == STEP_WEBSOCKET) c->progress = clock_monotonic();
+  str_add_bytes(&c->in, bytes, length);
+  process(c);
+}
+
+static void when_empty(struct connection *c) {
+  if (c->step == STEP_WEBSOCKET && websocket_is_over(c->websocket)) step_to(c, STEP_CLOSING);
+  if (c->step == STEP_CLOSING) {
+    step_to(c, STEP_LINGER);
+    c->transport->shut(c->socket);
+  } else if (c->exchange) {
+    exchange_drained(c->exchange);
+  }
+}
+
+const void *connection_next(struct connection *c, size_t *ret_length) {
+  process(c);
+  if (c->step == STEP_WEBSOCKET) {
+    websocket_fill(c->websocket, &c->out);
+    update_reading(c);
+  }
+  if (c->out.length == c->out_sent) {
+    when_empty(c);
+    return NULL;
+  }
+  *ret_length = c->out.length - c->out_sent;
+  return c->out.data + c->out_sent;
+}
+
+void connection_sent(struct connection *c, size_t length) {
+  c->progress = clock_monotonic();
+  c->out_sent += length;
+  if (c->out_sent < c->out.length) return;
+  c->out_sent = 0;
+  str_clear(&c->out);
+  if (c->out.room > BACKLOG_MAX) {  // one large answer is no reason to keep its room
+    str_done(&c->out);
+    c->out = STR_INIT(SIZE_MAX / 2);
+  }
+  when_empty(c);
+  connection_wake(c);
+}
+
+void connection_tick(struct connection *c, msec now) {
+  msec since = now - c->step_since, idle = now - c->progress;
+  if (connection_backlog(c) > 0 && idle > STUCK_MS) {
+    c->transport->kill(c->socket);
+    return;
+  }
+  switch (c->step) {
+    case STEP_IDLE:
+      if (connection_backlog(c) == 0 && since > (c->request_since ? IDLE_MS : HEAD_MS)) c->transport->kill(c->socket);
+      break;
+    case STEP_HEAD:
+      if (since <= HEAD_MS) break;
+      forget_head(c);
+      answer_refuse(c->server, c, 408, "the request's headers took longer than 10 s");
+      close_after_answer(c);
+      break;
+    case STEP_BODY:
+      if (c->discarding ? since <= BODY_IDLE_MS : !c->wants_body || (idle <= BODY_IDLE_MS && since <= BODY_MS)) break;
+      if (c->exchange)
+        exchange_broken_off(c->exchange, 408, "the request's body did not come in time");
+      else
+        close_after_answer(c);
+      break;
+    case STEP_LINGER:
+      if (since > LINGER_MS) c->transport->kill(c->socket);
+      break;
+    case STEP_WEBSOCKET: websocket_tick(c->websocket, now); break;
+    case STEP_ANSWER:
+    case STEP_CLOSING: break;
+  }
+  process(c);
+}
+
+void connection_drain(struct connection *c) {
+  c->draining = true;
+  if (c->websocket) websocket_close(c->websocket, 1001, "the server stops");
+  if (c->step == STEP_IDLE && connection_backlog(c) == 0)
+    c->transport->kill(c->socket);
+  else if (c->step == STEP_IDLE)
+    close_after_answer(c);
+  connection_wake(c);
+}
+
+void connection_gone(struct connection *c) {
+  c->processing = true;  // nothing is begun any more
+  if (c->exchange) exchange_lost(c->exchange);
+  websocket_free(c->websocket);
+  forget_head(c);
+  str_done(&c->in);
+  str_done(&c->out);
+  str_done(&c->target);
+  str_done(&c->name);
+  str_done(&c->value);
+  free(c);
+}
+
+// ---- the exchange's side ---------------------------------------------------------------------------
+
+void connection_write(struct connection *c, const void *bytes, size_t length) {
+  if (connection_backlog(c) == 0) c->progress = clock_monotonic();
+  str_add_bytes(&c->out, bytes, length);
+  connection_wake(c);
+}
+
+size_t connection_backlog(const struct connection *c) {
+  return c->out.length - c->out_sent;
+}
+
+void connection_take_body(struct connection *c, bool wanted) {
+  if (wanted && c->expects) {
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    connection_write(c, text, strlen(text));
+    c->expects = false;
+  }
+  if (wanted && !c->wants_body) c->progress = clock_monotonic();
+  c->wants_body = wanted;
+  connection_wake(c);
+}
+
+bool connection_can_stay(const struct connection *c) {
+  if (c->draining) return false;
+  if (c->step != STEP_BODY) return c->step == STEP_ANSWER;
+  // Who waits for our word may send the body or not: nobody can tell what comes next.
+  if (c->expects) return false;
+  return c->parser.content_length <= DISCARD_MAX ||
+         pairs_get(&c->exchange->head.headers, "transfer-encoding") != NULL || c->exchange->head.content_length == 0;
+}
+
+void connection_answered(struct connection *c, bool stay) {
+  c->exchange = NULL;
+  if (!stay) {
+    close_after_answer(c);
+  } else if (c->step == STEP_BODY) {
+    c->discarding = true;
+    c->step_since = clock_monotonic();
+  } else {
+    step_to(c, STEP_IDLE);
+  }
+  connection_wake(c);
+}
+
+const struct peer *connection_peer(const struct connection *c) {
+  return &c->peer;
+}
+
+void connection_upgrade(struct connection *c, struct websocket *take_websocket) {
+  c->exchange = NULL;
+  c->websocket = take_websocket;
+  step_to(c, STEP_WEBSOCKET);
+  connection_wake(c);
+}
+
+void connection_wake(struct connection *c) {
+  if (!c->processing) c->transport->want_write(c->socket);
+}
