@@ -16,7 +16,7 @@ image_key() {
             base_key
             ;;
         controller | fetch) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto "$name") ;;
-        api-server) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib migrations "$name") ;;
+        api-server) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto migrations "$name") ;;
         postgres)
             inputs+=(test/cluster/debs.sh manifests/images/postgres.sh)
             base_key
