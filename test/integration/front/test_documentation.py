@@ -38,7 +38,9 @@ def operations(document: dict) -> dict[str, dict]:
 
 def rows() -> dict[str, str]:
     """Who may call each route of the page's table."""
-    found = re.findall(r"^\| `([A-Z]+ /\S*)` \| (-|user|owner) \|", page(), re.MULTILINE)
+    found = []
+    for routes, who in re.findall(r"^\| (`[A-Z]+ /.*?) \| (-|user|owner) \|", page(), re.MULTILINE):
+        found += [(route, who) for route in re.findall(r"`([A-Z]+ /\S*)`", routes)]
     assert len(found) == len(dict(found)), "a route is there twice"
     return dict(found)
 
@@ -49,6 +51,8 @@ def test_every_route_is_told_and_no_other(document: dict) -> None:
 
 def test_who_may_is_what_the_program_asks_for(document: dict) -> None:
     for route, operation in operations(document).items():
+        if route.endswith("/ws"):
+            continue  # a token may come in the first message
         required = bool(operation.get("security")) and {} not in operation["security"]
         assert required == (rows()[route] != "-"), route
 
