@@ -1,9 +1,13 @@
 #include "io/work.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+
+enum { NICENESS = 10 };
 
 struct item {
   uv_work_t request;
@@ -66,8 +70,16 @@ static void gate_leave(struct gate *g) {
 
 // ---- on a thread -------------------------------------------------------------------------------
 
+// What is computed here must not take the loop's core: a thread is lowered at its first piece, for good.
+static void step_back(void) {
+  static _Thread_local bool done;
+  if (!done) setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+  done = true;
+}
+
 static void run(uv_work_t *request) {
   struct item *i = request->data;
+  step_back();
   i->run(i->data);
   uv_mutex_lock(&i->gate->mutex);
   i->finished = true;

@@ -1,4 +1,4 @@
-"""A real PostgreSQL 15 of the test's own, in a folder of its own, on loopback and a Unix socket; it may be killed at will.
+"""A real PostgreSQL of the tests' own, in a folder of its own, on loopback and a Unix socket; it may be killed at will.
 
     with Postgres() as server:
         url = server.database()            # a fresh database, migrated

@@ -1,4 +1,5 @@
-// The only door to threads: a piece of computing (a password hash) that would hold up the loop.
+// The only door to threads: a piece of computing (a password hash) that would hold up the loop. The threads run at a
+// lower priority than the loop.
 #pragma once
 
 #include <stdbool.h>
