@@ -16,9 +16,9 @@
 
 // A page of agents, $1 LIMIT, $2 OFFSET, $3 page; the total is of all that the filter takes in.
 #define AGENT_PAGE(filter, order)                                                                                 \
-  "WITH page AS (SELECT a, row_number() OVER () AS place FROM (SELECT * FROM agents a WHERE vanished_at IS NULL " \
+  "WITH page AS (SELECT a, row_number() OVER () AS place FROM (SELECT a FROM agents a WHERE vanished_at IS NULL " \
   "AND " filter " ORDER BY " order                                                                                \
-  " LIMIT $1::int OFFSET $2::bigint) a) "                                                                         \
+  " LIMIT $1::int OFFSET $2::bigint) p) "                                                                         \
   "SELECT jsonb_build_object('agents', coalesce((SELECT jsonb_agg(agent_json(a) ORDER BY place) FROM page), "     \
   "'[]'), 'total', (SELECT count(*) FROM agents a WHERE vanished_at IS NULL AND " filter                          \
   "), "                                                                                                           \

@@ -9,9 +9,9 @@
 
 // $1 LIMIT, $2 OFFSET, $3 page, $4 type. A place in the list is the rank: nothing else is counted for it.
 #define LADDER(environment, filter)                                                                         \
-  "WITH best AS (SELECT a, $2::bigint + row_number() OVER () AS rank FROM (SELECT * FROM agents a "         \
+  "WITH best AS (SELECT a, $2::bigint + row_number() OVER () AS rank FROM (SELECT a FROM agents a "         \
   "  WHERE active_submission IS NOT NULL AND vanished_at IS NULL AND $4 <> 'private' AND " filter           \
-  "  ORDER BY elo DESC, rated_matches, created_at, id LIMIT $1::int OFFSET $2::bigint) a), "                \
+  "  ORDER BY elo DESC, rated_matches, created_at, id LIMIT $1::int OFFSET $2::bigint) p), "                \
   "rows AS (SELECT coalesce(jsonb_agg(agent_json(a, rank) ORDER BY rank), '[]') AS list FROM best), "       \
   "whole AS (SELECT count(*) AS total FROM agents a "                                                       \
   "  WHERE active_submission IS NOT NULL AND vanished_at IS NULL AND $4 <> 'private' AND " filter           \

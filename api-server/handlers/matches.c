@@ -9,22 +9,23 @@
 
 // A page of `source`, matches newest first: $1 LIMIT, $2 OFFSET, $3 page, $4 statuses as PostgreSQL's array.
 #define MATCH_PAGE(source, count)                                                                                \
-  "WITH page AS (SELECT m FROM (" source                                                                         \
-  " ORDER BY created_at DESC, id LIMIT $1::int OFFSET $2::bigint) m) "                                           \
+  "WITH page AS (" source                                                                                        \
+  " ORDER BY created_at DESC, id LIMIT $1::int OFFSET $2::bigint) "                                              \
   "SELECT jsonb_build_object('matches', coalesce((SELECT jsonb_agg(match_json(m) ORDER BY (m).created_at DESC, " \
   "(m).id) FROM page), '[]'), 'total', (" count "), 'page', $3::int, 'pageSize', $1::int)::text "
 
 #define WITH_STATUS "m.status = ANY($4::text[])"
-#define SIDE(n) "SELECT m.* FROM matches m WHERE m.agent" n "_id = $5::uuid AND " WITH_STATUS
+#define SIDE(n) "SELECT m, m.created_at, m.id FROM matches m WHERE m.agent" n "_id = $5::uuid AND " WITH_STATUS
 #define SIDE_COUNT(n) "(SELECT count(*) FROM matches m WHERE m.agent" n "_id = $5::uuid AND " WITH_STATUS ")"
-#define OF_AGENT \
-  MATCH_PAGE("SELECT * FROM (" SIDE("1") " UNION ALL " SIDE("2") ") m", "SELECT " SIDE_COUNT("1") " + " SIDE_COUNT("2"))
+#define OF_AGENT                                                            \
+  MATCH_PAGE("SELECT m FROM (" SIDE("1") " UNION ALL " SIDE("2") ") sides", \
+             "SELECT " SIDE_COUNT("1") " + " SIDE_COUNT("2"))
 
-static const struct db_statement ALL = {"matches_all", MATCH_PAGE("SELECT m.* FROM matches m WHERE " WITH_STATUS,
+static const struct db_statement ALL = {"matches_all", MATCH_PAGE("SELECT m FROM matches m WHERE " WITH_STATUS,
                                                                   "SELECT count(*) FROM matches m WHERE " WITH_STATUS)};
 static const struct db_statement OF_ENVIRONMENT = {
     "matches_environment",
-    MATCH_PAGE("SELECT m.* FROM matches m WHERE m.environment = environment_name($5) AND " WITH_STATUS,
+    MATCH_PAGE("SELECT m FROM matches m WHERE m.environment = environment_name($5) AND " WITH_STATUS,
                "SELECT count(*) FROM matches m WHERE m.environment = environment_name($5) AND " WITH_STATUS)};
 // Also of an agent that is deleted: its matches stay.
 static const struct db_statement OF_ONE = {"matches_agent", OF_AGENT "FROM agents a WHERE a.id = $5::uuid"};

@@ -18,6 +18,7 @@
 #include "mirror.h"
 #include "object_names.h"
 #include "query.h"
+#include "router.h"
 
 enum { UNFINISHED_MAX = 5, KEY_MAX = 200, SIDES = 2, OTHERS_PART = 4 };
 
@@ -237,18 +238,10 @@ static void sides_found(void *context, const struct db_rows *rows, const struct 
   }
 }
 
-static bool is_uuid(const char *text) {
-  static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  if (strlen(text) != sizeof form - 1) return false;
-  for (size_t i = 0; i < sizeof form - 1; i++)
-    if (form[i] == '-' ? text[i] != '-' : strchr("0123456789abcdefABCDEF", text[i]) == NULL) return false;
-  return true;
-}
-
 // false: answered.
 static bool id_field(struct exchange *x, const char *key, char **ret) {
   if (!field_text(x, &(struct field){.key = key, .least = 1, .most = 100, .required = true}, ret)) return false;
-  if (is_uuid(*ret)) return true;
+  if (text_is_uuid(*ret)) return true;
   exchange_fail(x, 400, "invalid", "%s must be an agent's id, a UUID.", key);
   return false;
 }
