@@ -1,4 +1,6 @@
 -- The shapes of the REST contract, made where the rows are: a handler runs one statement and sends what it gives.
+-- A function whose body has neither FROM nor a subselect is taken into the statement that calls it; so the shapes call
+-- small functions for what they look up.
 
 -- RFC 3339 in UTC, with milliseconds.
 CREATE FUNCTION rfc3339(t timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -23,6 +25,10 @@ CREATE FUNCTION user_json(u users) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SA
     SELECT jsonb_build_object(
         'id', u.id, 'username', u.username, 'email', u.email, 'fullName', u.full_name, 'avatarUrl', u.avatar_url,
         'createdAt', rfc3339(u.created_at), 'updatedAt', rfc3339(u.updated_at))
+$$;
+
+CREATE FUNCTION user_id(name text) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT u.id FROM users u WHERE u.username = name
 $$;
 
 -- ---- environments -----------------------------------------------------------------------------
@@ -73,6 +79,14 @@ CREATE FUNCTION agent_status(a agents) RETURNS text LANGUAGE sql STABLE PARALLEL
             ORDER BY s.version = 0 DESC, s.version DESC, s.created_at DESC LIMIT 1), 'pending') END
 $$;
 
+CREATE FUNCTION agent_name(agent uuid, otherwise text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce((SELECT a.display_name FROM agents a WHERE a.id = agent), otherwise)
+$$;
+
+CREATE FUNCTION agent_environment(agent uuid) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT a.environment FROM agents a WHERE a.id = agent
+$$;
+
 -- The id of the submission of that name; when there were several, of the one there is, else the last.
 CREATE FUNCTION submission_id(name text) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT s.id FROM submissions s WHERE s.object_name = name
@@ -81,7 +95,7 @@ $$;
 
 CREATE FUNCTION agent_json(a agents, rank bigint) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT jsonb_build_object(
-        'id', a.id, 'userId', (SELECT u.id FROM users u WHERE u.username = a.owner), 'username', a.owner,
+        'id', a.id, 'userId', user_id(a.owner), 'username', a.owner,
         'name', a.display_name, 'description', a.description,
         'environmentId', environment_id(a.environment), 'environmentName', a.environment,
         'elo', a.elo, 'score', a.elo, 'wins', a.wins, 'losses', a.losses, 'draws', a.draws,
@@ -118,19 +132,19 @@ $$;
 -- `private`: for the owner, with where the code is and what the builder said.
 CREATE FUNCTION submission_json(s submissions, private bool) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT jsonb_build_object(
-        'id', s.id, 'agentId', s.agent_id, 'agentName', coalesce(a.display_name, s.agent_object),
-        'environmentId', environment_id(a.environment), 'version', s.version, 'status', d.status,
-        'message', coalesce(nullif(s.message, ''), 'It waits for its turn.'),
-        'retryCount', greatest(s.attempts - 1, 0), 'isActive', d.status = 'active', 'source', s.source_kind,
-        'createdAt', rfc3339(s.created_at), 'updatedAt', rfc3339(s.updated_at))
+        'id', s.id, 'agentId', s.agent_id, 'agentName', agent_name(s.agent_id, s.agent_object),
+        'environmentId', environment_id(agent_environment(s.agent_id)), 'version', s.version,
+        'status', submission_status(s), 'message', coalesce(nullif(s.message, ''), 'It waits for its turn.'),
+        'retryCount', greatest(s.attempts - 1, 0), 'isActive', submission_status(s) = 'active',
+        'source', s.source_kind, 'createdAt', rfc3339(s.created_at), 'updatedAt', rfc3339(s.updated_at))
     || jsonb_strip_nulls(jsonb_build_object(
         'dockerImageUrl', s.image, 'buildJobName', s.build_job, 'buildPodName', s.build_pod,
         'lastRetryAt', CASE WHEN s.attempts > 1 THEN rfc3339(s.last_attempt_at) END,
-        'errorMessage', CASE WHEN s.status IN ('build_failed', 'failed', 'rejected') THEN s.message END,
-        'reason', nullif(s.reason, '')))
-    || CASE WHEN private THEN jsonb_strip_nulls(jsonb_build_object(
-        'codeUrl', s.code_url, 'errorMessage', s.error_message, 'scan', s.scan - 'findings')) ELSE '{}' END
-    FROM (SELECT submission_status(s) AS status) d LEFT JOIN agents a ON a.id = s.agent_id
+        'reason', nullif(s.reason, ''),
+        'errorMessage', CASE WHEN private AND s.error_message IS NOT NULL THEN s.error_message
+                             WHEN s.status IN ('build_failed', 'failed', 'rejected') THEN s.message END,
+        'codeUrl', CASE WHEN private THEN s.code_url END,
+        'scan', CASE WHEN private THEN s.scan - 'findings' END))
 $$;
 
 -- ---- matches ----------------------------------------------------------------------------------
@@ -151,29 +165,33 @@ RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
 $$;
 
 -- Why a match ended as it did, when that needs an explanation.
-CREATE FUNCTION match_why(m matches, name1 text, name2 text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION match_why(m matches) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(nullif(m.error_message, ''), nullif(concat_ws(' ',
-        CASE WHEN m.outcome1 = 'Forfeit' THEN name1 || ' forfeited: ' || coalesce(m.error1, 'no reason given') END,
-        CASE WHEN m.outcome2 = 'Forfeit' THEN name2 || ' forfeited: ' || coalesce(m.error2, 'no reason given') END), ''))
+        CASE WHEN m.outcome1 = 'Forfeit'
+             THEN agent_name(m.agent1_id, m.agent1) || ' forfeited: ' || coalesce(m.error1, 'no reason given') END,
+        CASE WHEN m.outcome2 = 'Forfeit'
+             THEN agent_name(m.agent2_id, m.agent2) || ' forfeited: ' || coalesce(m.error2, 'no reason given') END), ''))
+$$;
+
+-- Where its replay is: with us, where one was brought to us, else where the executor keeps it.
+CREATE FUNCTION match_replay(match uuid, of_kind text, otherwise text)
+RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN EXISTS (SELECT FROM replays r WHERE r.match_id = match AND r.kind = of_kind)
+                THEN '/api/v1/matches/' || match || '/replay?format=' || of_kind ELSE otherwise END
 $$;
 
 CREATE FUNCTION match_json(m matches) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT match_side_json('1', m.agent1_id, n.name1, m.submission1, m.version1, m.score1,
+    SELECT match_side_json('1', m.agent1_id, agent_name(m.agent1_id, m.agent1), m.submission1, m.version1, m.score1,
                            m.elo_before1, m.elo_after1, m.number1, m.outcome1, m.error1)
-    || match_side_json('2', m.agent2_id, n.name2, m.submission2, m.version2, m.score2,
+    || match_side_json('2', m.agent2_id, agent_name(m.agent2_id, m.agent2), m.submission2, m.version2, m.score2,
                        m.elo_before2, m.elo_after2, m.number2, m.outcome2, m.error2)
     || jsonb_build_object(
         'id', m.id, 'environmentId', environment_id(m.environment), 'environmentName', m.environment,
         'status', m.status, 'rated', m.rated, 'isPublic', true, 'createdAt', rfc3339(m.created_at))
     || jsonb_strip_nulls(jsonb_build_object(
         'winnerId', CASE m.winner WHEN 1 THEN m.agent1_id WHEN 2 THEN m.agent2_id END,
-        'replayUrl', CASE WHEN EXISTS (SELECT FROM replays r WHERE r.match_id = m.id AND r.kind = 'json')
-                     THEN '/api/v1/matches/' || m.id || '/replay?format=json' ELSE m.replay_url END,
-        'replayHtmlUrl', CASE WHEN EXISTS (SELECT FROM replays r WHERE r.match_id = m.id AND r.kind = 'html')
-                         THEN '/api/v1/matches/' || m.id || '/replay?format=html' ELSE m.replay_html_url END,
-        'errorMessage', match_why(m, n.name1, n.name2), 'steps', m.steps, 'seed', m.seed,
-        'durationMilliseconds', m.milliseconds,
+        'replayUrl', match_replay(m.id, 'json', m.replay_url),
+        'replayHtmlUrl', match_replay(m.id, 'html', m.replay_html_url),
+        'errorMessage', match_why(m), 'steps', m.steps, 'seed', m.seed, 'durationMilliseconds', m.milliseconds,
         'startedAt', rfc3339(m.started_at), 'completedAt', rfc3339(m.completed_at)))
-    FROM (SELECT coalesce((SELECT a.display_name FROM agents a WHERE a.id = m.agent1_id), m.agent1) AS name1,
-                 coalesce((SELECT a.display_name FROM agents a WHERE a.id = m.agent2_id), m.agent2) AS name2) n
 $$;
