@@ -84,6 +84,8 @@ static int refuse(struct connection *c, int status, const char *why) {
   return -1;
 }
 
+static const char too_long[] = "the request's target is longer than 8 KiB";
+
 static int on_begin(http_parser *p) {
   struct connection *c = of(p);
   if (c->step == STEP_IDLE) step_to(c, STEP_HEAD);
@@ -94,7 +96,7 @@ static int on_begin(http_parser *p) {
 static int on_url(http_parser *p, const char *at, size_t length) {
   struct connection *c = of(p);
   str_add_bytes(&c->target, at, length);
-  return c->target.failed ? refuse(c, 414, "the request's target is longer than 8 KiB") : 0;
+  return c->target.failed ? refuse(c, 414, too_long) : 0;
 }
 
 static int end_header(struct connection *c) {
@@ -213,17 +215,25 @@ static void close_after_answer(struct connection *c) {
   str_clear(&c->in);
 }
 
+struct refusal {
+  int status;
+  const char *text;
+};
+
+static struct refusal refusal_of(const struct connection *c) {
+  if (c->refused) return (struct refusal){c->refused_status, c->refused};
+  switch (HTTP_PARSER_ERRNO(&c->parser)) {
+    case HPE_HEADER_OVERFLOW:
+      // Before any header it was the target that had no end.
+      if (c->head.headers.count == 0 && c->name.length == 0) return (struct refusal){414, too_long};
+      return (struct refusal){431, "the request's headers are larger than 16 KiB"};
+    case HPE_INVALID_METHOD: return (struct refusal){501, "this method is not known here"};
+    default: return (struct refusal){400, http_errno_description(HTTP_PARSER_ERRNO(&c->parser))};
+  }
+}
+
 // What http-parser refused: nothing after it can be believed.
 static void answer_refusal(struct connection *c) {
-  enum http_errno why = HTTP_PARSER_ERRNO(&c->parser);
-  int status = c->refused                   ? c->refused_status
-               : why == HPE_HEADER_OVERFLOW ? 431
-               : why == HPE_INVALID_METHOD  ? 501
-                                            : 400;
-  const char *text = c->refused                   ? c->refused
-                     : why == HPE_HEADER_OVERFLOW ? "the request's headers are larger than 16 KiB"
-                     : why == HPE_INVALID_METHOD  ? "this method is not known here"
-                                                  : http_errno_description(why);
   if (c->step == STEP_BODY) {
     if (c->exchange)
       exchange_broken_off(c->exchange, 400, "the request's body is malformed");
@@ -231,8 +241,9 @@ static void answer_refusal(struct connection *c) {
       close_after_answer(c);
     return;
   }
+  struct refusal r = refusal_of(c);
   forget_head(c);
-  answer_refuse(c->server, c, status, text);
+  answer_refuse(c->server, c, r.status, r.text);
   close_after_answer(c);
 }
 

@@ -39,7 +39,8 @@ static void answer_preflight(struct exchange *x) {
   x->label = "preflight";
   if (origin && origins_allow(x->server->origins, origin)) {
     exchange_add_header(x, "Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS");
-    exchange_add_header(x, "Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, Range");
+    exchange_add_header(x, "Access-Control-Allow-Headers",
+                        "Authorization, Content-Type, If-None-Match, Range, Idempotency-Key");
     exchange_add_header(x, "Access-Control-Max-Age", "600");
   }
   answer_head(x, 204, NULL, 0);

@@ -22,6 +22,7 @@
 #include "app.h"
 #include "auth.h"
 #include "blobs.h"
+#include "downloads.h"
 #include "hub.h"
 #include "migrate.h"
 #include "mirror.h"
@@ -31,6 +32,7 @@
 #include "schema.h"
 #include "server.h"
 #include "settings.h"
+#include "token_review.h"
 
 // A request that is under way has so long to end; Kubernetes' grace is 30 s.
 enum { DRAIN_MS = 15 * 1000, HASHES_MAX = 2, HASHES_WAITING = 32, DOCUMENT_MAX = 4 * 1024 * 1024 };
@@ -58,6 +60,10 @@ static void close_all(struct program *p) {
   server_free(app->server);
   if (app->mirror) mirror_free(app->mirror);
   if (app->hub) hub_free(app->hub);
+  downloads_free(app->downloads);
+  token_review_free(app->token_review);
+  if (app->downloads) downloads_free(app->downloads);
+  if (app->token_review) token_review_free(app->token_review);
   if (app->blobs) blobs_free(app->blobs);
   if (app->auth) auth_free(app->auth);
   if (app->reads) reads_free(app->reads);
@@ -148,6 +154,12 @@ static enum error_code start_front(struct program *p, struct error *e) {
   if (start_cluster(p, e) != ERR_NONE) return e->code;
   app->blobs = blobs_new(app, e);
   if (!app->blobs) return error_prefix(e, "BLOB_STORE");
+  app->downloads = downloads_new(app, e);
+  if (!app->downloads) return e->code;
+  if (app->kube) app->token_review = token_review_new(app);
+  app->token_review = token_review_new(app);
+  app->downloads = downloads_new(app, e);
+  if (!app->downloads) return e->code;
   app->server = server_new(app, e);
   return app->server ? ERR_NONE : e->code;
 }

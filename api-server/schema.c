@@ -118,8 +118,7 @@ static void compile_format(struct schema *s, json *value, const char *where) {
 }
 
 static bool is_note(const char *key) {
-  static const char *const notes[] = {"description", "title",    "default",   "example",
-                                      "examples",    "readOnly", "writeOnly", "deprecated"};
+  static const char *const notes[] = {"title", "default", "example", "examples", "readOnly", "writeOnly", "deprecated"};
   for (unsigned i = 0; i < array_size(notes); i++)
     if (text_equal(key, notes[i])) return true;
   return false;
@@ -166,6 +165,8 @@ static void compile_keyword(struct schemas *all, struct schema *s, const char *k
     s->words = value;
   else if (text_equal(key, "pattern"))
     compile_pattern(s, value, where);
+  else if (text_equal(key, "description"))
+    s->description = json_object_get_string(value);
   else if (text_equal(key, "format"))
     compile_format(s, value, where);
   else if (text_equal(key, "oneOf") || text_equal(key, "anyOf")) {

@@ -80,7 +80,8 @@ static bool check_text(const struct check *c, const struct schema *s, json *valu
   if (s->max_length.set && count > s->max_length.value)
     return refuse(c, "must have at most %.0f character%s", s->max_length.value, plural(s->max_length.value));
   if (s->has_pattern && regexec(&s->pattern, text, 0, NULL, 0) != 0)
-    return refuse(c, "has characters or a form that are not allowed");
+    return s->description ? refuse(c, "must be: %s", s->description)
+                          : refuse(c, "has characters or a form that are not allowed");
   return check_format(c, s->format, text);
 }
 

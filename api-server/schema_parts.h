@@ -44,6 +44,7 @@ struct schema {
   unsigned alternative_count;
   bool exactly_one;
   json *words;  // enum; borrowed from the text
+  const char *description;  // says what the pattern wants; borrowed from the text
   bool has_pattern;
   regex_t pattern;
   enum schema_format format;

@@ -46,3 +46,23 @@ void handle_ready(struct exchange *x);
 void handle_metrics(struct exchange *x);
 void handle_openapi(struct exchange *x);
 void handle_docs(struct exchange *x);
+
+// submissions.c, submission_upload.c, build_logs.c
+void handle_create_submission(struct exchange *x);
+void handle_get_submission(struct exchange *x);
+void handle_agent_submissions(struct exchange *x);
+void handle_build_status(struct exchange *x);
+void handle_scan(struct exchange *x);
+void handle_activate(struct exchange *x);
+void handle_rebuild(struct exchange *x);
+void handle_build_logs(struct exchange *x);
+
+// replays.c
+void handle_list_replays(struct exchange *x);
+void handle_get_replay(struct exchange *x);
+void handle_replay_url(struct exchange *x);
+
+// internal.c: of the internal port
+void handle_internal_source(struct exchange *x);
+void handle_internal_put_replay(struct exchange *x);
+void handle_internal_get_replay(struct exchange *x);
