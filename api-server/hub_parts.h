@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "io/db.h"
 #include "io/metrics.h"

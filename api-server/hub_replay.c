@@ -70,13 +70,13 @@ static void say_resumed(struct hub_connection *c, int64_t since) {
   hub_answer(c, "resumed", o, -1);
 }
 
-static void say_failed(struct hub_connection *c, int64_t since, int64_t oldest, int64_t newest) {
+static void say_failed(struct hub_connection *c, int64_t since, int64_t oldest, int64_t newest, int64_t id) {
   json *o = json_new_object();
   json_add_int(o, "since", since);
   json_add_int(o, "oldest", oldest);
   json_add_int(o, "latest", newest);
   json_add_text(o, "message", "what happened since then is not kept any more: read it anew");
-  hub_answer(c, "resume_failed", o, -1);
+  hub_answer(c, "resume_failed", o, id);
 }
 
 static void push_row(struct hub_connection *c, const struct db_rows *rows, size_t i) {
@@ -123,7 +123,7 @@ static bool take_page(struct hub_connection *c, const struct db_rows *rows, int6
 static void on_job_page(struct hub_connection *c, const struct db_rows *rows) {
   struct replay_job *job = c->jobs;
   if (!take_page(c, rows, &job->cursor)) {
-    say_failed(c, job->since, db_rows_int(rows, 0, 0, 0), db_rows_int(rows, 0, 1, 0));
+    say_failed(c, job->since, db_rows_int(rows, 0, 0, 0), db_rows_int(rows, 0, 1, 0), -1);
     job_free(c);
   } else if (job->cursor >= job->upto) {
     say_resumed(c, job->since);
@@ -146,9 +146,11 @@ static void on_page(void *context, const struct db_rows *rows, const struct erro
   if (c->jobs != NULL) {
     on_job_page(c, rows);
   } else if (!take_page(c, rows, &c->cursor)) {
-    say_failed(c, c->cursor, db_rows_int(rows, 0, 0, 0), db_rows_int(rows, 0, 1, 0));
+    const int64_t last = events_last(h->events);  // goes on from here
+    say_failed(c, c->cursor, db_rows_int(rows, 0, 0, 0), db_rows_int(rows, 0, 1, 0), last);
     c->resuming = false;
-    c->cursor = events_last(h->events);
+    c->auth_since = -1;
+    c->cursor = last;
   }
   go_on(c);
   hub_replay_pump(h);
