@@ -156,7 +156,7 @@ static enum error_code start_front(struct program *p, struct error *e) {
   if (!app->blobs) return error_prefix(e, "BLOB_STORE");
   app->downloads = downloads_new(app, e);
   if (!app->downloads) return e->code;
-  if (app->kube) app->token_review = token_review_new(app);
+  app->token_review = token_review_new(app);
   app->token_review = token_review_new(app);
   app->downloads = downloads_new(app, e);
   if (!app->downloads) return e->code;

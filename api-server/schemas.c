@@ -235,5 +235,80 @@ const struct schema_text component_schemas[] = {
     {"RequestedMatch",
      "{\"type\":\"object\",\"required\":[\"message\",\"match\"],\"properties\":{\"message\":{\"type\":\"string\"},"
      "\"match\":{\"$ref\":\"#/components/schemas/Match\"}}}"},
+
+    // ---- submissions, replays
+    {"SubmissionRequest",
+     "{\"type\":\"object\",\"required\":[\"agentId\"],"
+     "\"description\":\"One of codeUrl and git; in a form: agentId and file (.py, .zip or .tar.gz)\","
+     "\"properties\":{\"agentId\":{\"type\":\"string\",\"format\":\"uuid\"},\"codeUrl\":{\"type\":\"string\","
+     "\"maxLength\":2048,"
+     "\"description\":\"A public zip or tar.gz. Without sha256 the arena brings it at once and keeps it\"},"
+     "\"sha256\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\",\"description\":\"Of what is at codeUrl\"},"
+     "\"format\":{\"type\":\"string\",\"enum\":[\"zip\",\"tar.gz\"],"
+     "\"description\":\"Where codeUrl does not end in it\"},\"git\":{\"type\":\"object\",\"required\":[\"url\","
+     "\"ref\"],\"properties\":{\"url\":{\"type\":\"string\",\"maxLength\":2048},\"ref\":{\"type\":\"string\","
+     "\"minLength\":1,\"maxLength\":255},\"path\":{\"type\":\"string\",\"maxLength\":255}}}}}"},
+    {"Submission",
+     "{\"type\":\"object\",\"required\":[\"id\",\"agentId\",\"agentName\",\"environmentId\",\"version\","
+     "\"status\",\"message\",\"source\",\"retryCount\",\"isActive\",\"createdAt\",\"updatedAt\"],"
+     "\"properties\":{\"id\":{\"type\":\"string\",\"format\":\"uuid\"},\"agentId\":{\"type\":[\"string\","
+     "\"null\"],\"format\":\"uuid\"},\"agentName\":{\"type\":\"string\"},\"environmentId\":{\"type\":[\"string\","
+     "\"null\"],\"format\":\"uuid\"},\"version\":{\"type\":\"integer\",\"minimum\":0,"
+     "\"description\":\"0: not given yet\"},\"status\":{\"type\":\"string\",\"enum\":[\"pending\",\"building\","
+     "\"scanning\",\"success\",\"active\",\"build_failed\",\"failed\",\"rejected\",\"inactive\"]},"
+     "\"message\":{\"type\":\"string\",\"description\":\"Why, in a person's words\"},"
+     "\"reason\":{\"type\":\"string\"},\"source\":{\"type\":\"string\",\"enum\":[\"inline\",\"archive\",\"git\","
+     "\"image\"]},\"retryCount\":{\"type\":\"integer\",\"minimum\":0},\"isActive\":{\"type\":\"boolean\"},"
+     "\"dockerImageUrl\":{\"type\":\"string\"},\"buildJobName\":{\"type\":\"string\"},"
+     "\"buildPodName\":{\"type\":\"string\"},\"lastRetryAt\":{\"type\":\"string\",\"format\":\"date-time\"},"
+     "\"errorMessage\":{\"type\":\"string\"},\"codeUrl\":{\"type\":\"string\",\"description\":\"For the owner\"},"
+     "\"scan\":{\"type\":\"object\",\"description\":\"Counts, for the owner\"},\"createdAt\":{\"type\":\"string\","
+     "\"format\":\"date-time\"},\"updatedAt\":{\"type\":\"string\",\"format\":\"date-time\"}}}"},
+    {"OneSubmission",
+     "{\"type\":\"object\",\"required\":[\"submission\"],"
+     "\"properties\":{\"submission\":{\"$ref\":\"#/components/schemas/Submission\"}}}"},
+    {"ChangedSubmission",
+     "{\"type\":\"object\",\"required\":[\"message\",\"submission\"],"
+     "\"properties\":{\"message\":{\"type\":\"string\"},"
+     "\"submission\":{\"$ref\":\"#/components/schemas/Submission\"}}}"},
+    {"SubmissionPage",
+     "{\"type\":\"object\",\"required\":[\"submissions\",\"total\",\"page\",\"pageSize\"],"
+     "\"properties\":{\"submissions\":{\"type\":\"array\","
+     "\"items\":{\"$ref\":\"#/components/schemas/Submission\"}},\"total\":{\"type\":\"integer\",\"minimum\":0,"
+     "\"description\":\"Of all pages\"},\"page\":{\"type\":\"integer\",\"minimum\":0},"
+     "\"pageSize\":{\"type\":\"integer\",\"minimum\":0}}}"},
+    {"BuildStatus",
+     "{\"type\":\"object\",\"required\":[\"submissionId\",\"version\",\"status\",\"message\",\"attempts\","
+     "\"retryCount\"],\"properties\":{\"submissionId\":{\"type\":\"string\",\"format\":\"uuid\"},"
+     "\"agentId\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"agentName\":{\"type\":\"string\"},"
+     "\"environmentId\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"version\":{\"type\":\"integer\","
+     "\"minimum\":0},\"status\":{\"type\":\"string\",\"enum\":[\"pending\",\"building\",\"scanning\",\"success\","
+     "\"active\",\"build_failed\",\"failed\",\"rejected\",\"inactive\"]},\"message\":{\"type\":\"string\"},"
+     "\"reason\":{\"type\":\"string\"},\"errorMessage\":{\"type\":\"string\"},\"attempts\":{\"type\":\"integer\","
+     "\"minimum\":0},\"retryCount\":{\"type\":\"integer\",\"minimum\":0},\"attemptReason\":{\"type\":\"string\","
+     "\"description\":\"How the last attempt ended\",\"example\":\"OOMKilled\"},"
+     "\"lastRetryAt\":{\"type\":\"string\",\"format\":\"date-time\"},\"buildJobName\":{\"type\":\"string\"},"
+     "\"buildPodName\":{\"type\":\"string\"},\"imageUrl\":{\"type\":\"string\"},"
+     "\"dockerImageUrl\":{\"type\":\"string\"},\"createdAt\":{\"type\":\"string\",\"format\":\"date-time\"},"
+     "\"updatedAt\":{\"type\":\"string\",\"format\":\"date-time\"}}}"},
+    {"Scan",
+     "{\"type\":\"object\",\"required\":[\"submissionId\",\"status\",\"scanned\",\"critical\",\"high\",\"medium\","
+     "\"low\",\"unknown\",\"fixable\",\"findings\"],\"properties\":{\"submissionId\":{\"type\":\"string\","
+     "\"format\":\"uuid\"},\"status\":{\"type\":\"string\",\"enum\":[\"pending\",\"building\",\"scanning\","
+     "\"success\",\"active\",\"build_failed\",\"failed\",\"rejected\",\"inactive\"]},"
+     "\"scanned\":{\"type\":\"boolean\",\"description\":\"Whether there is a report yet\"},"
+     "\"critical\":{\"type\":\"integer\",\"minimum\":0},\"high\":{\"type\":\"integer\",\"minimum\":0},"
+     "\"medium\":{\"type\":\"integer\",\"minimum\":0},\"low\":{\"type\":\"integer\",\"minimum\":0},"
+     "\"unknown\":{\"type\":\"integer\",\"minimum\":0},\"fixable\":{\"type\":\"integer\",\"minimum\":0},"
+     "\"findings\":{\"type\":\"array\",\"items\":{\"type\":\"object\"},\"description\":\"The worst 50\"}}}"},
+    {"ReplayAddresses",
+     "{\"type\":\"object\",\"required\":[\"matchId\"],\"properties\":{\"matchId\":{\"type\":\"string\","
+     "\"format\":\"uuid\"},\"replayUrl\":{\"type\":[\"string\",\"null\"]},\"replayHtmlUrl\":{\"type\":[\"string\","
+     "\"null\"]}}}"},
+    {"Replay",
+     "{\"type\":\"object\",\"required\":[\"metadata\",\"frames\"],"
+     "\"properties\":{\"metadata\":{\"type\":\"object\",\"description\":\"finalScore, duration, timestamp, seed,"
+     " agents...\"},\"game\":{\"type\":\"object\"},\"frames\":{\"type\":\"array\","
+     "\"items\":{\"type\":\"object\"}}}}"},
 };
 const size_t component_schema_count = array_size(component_schemas);

@@ -284,6 +284,20 @@ struct http_request *http_start(struct http *h, const struct http_options *o) {
   return r;
 }
 
+void http_pause(struct http_request *r, bool paused) {
+  if (r->state != HTTP_RUNNING) return;
+  struct http *h = r->h;
+  bool outside = !h->in_curl;
+  h->busy++;
+  h->in_curl = true;
+  curl_easy_pause(r->easy, paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+  if (outside) {
+    h->in_curl = false;
+    if (h->unsettled && !h->dead) catch_up(h);
+  }
+  leave(h);
+}
+
 void http_cancel(struct http_request *r) {
   if (!r || r->state == HTTP_DONE) return;  // DONE: from inside its own `done`, which frees it
   if (r->h->in_curl) {

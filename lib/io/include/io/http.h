@@ -68,4 +68,6 @@ struct http_options {
 };
 
 struct http_request *http_start(struct http *h, const struct http_options *o);
+// Nothing more is received until it is undone; what has arrived may still come, from inside when it is undone.
+void http_pause(struct http_request *r, bool paused);
 void http_cancel(struct http_request *r);  // no callback comes after; NULL is fine

@@ -1,0 +1,127 @@
+#include "blobs.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/str.h"
+
+#include "app.h"
+#include "blobs_parts.h"
+#include "settings.h"
+
+enum { FIRST_CLEANING_MS = 60000, CLEANING_MS = 3600000 };
+
+// ---- small things --------------------------------------------------------------------------------
+
+void blob_uuid(char ret[BLOB_UUID_SIZE]) {
+  unsigned char b[16];
+  if (RAND_bytes(b, sizeof b) != 1) abort();
+  b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);  // version 4: random
+  b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+  char *at = ret;
+  for (size_t i = 0; i < sizeof b; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    at += snprintf(at, 3, "%02x", b[i]);
+  }
+}
+
+bool blob_is_sha256(const char *text) {
+  static const char HEX[] = "0123456789abcdef";
+  return strlen(text) == BLOB_SHA256_SIZE - 1 && text[strspn(text, HEX)] == '\0';
+}
+
+struct blob_chore *blob_chore_new(struct blobs *b, const char *upload) {
+  struct blob_chore *c = mem_alloc(sizeof *c);
+  c->b = b;
+  strncat(c->upload, upload, sizeof c->upload - 1);
+  c->next = b->chores;
+  if (c->next) c->next->previous = c;
+  b->chores = c;
+  return c;
+}
+
+void blob_chore_free(struct blob_chore *c) {
+  if (c->previous) c->previous->next = c->next;
+  if (c->next) c->next->previous = c->previous;
+  if (c->b->chores == c) c->b->chores = c->next;
+  db_cancel(c->query);
+  s3_cancel(c->call);
+  free(c);
+}
+
+// ---- cleaning: what uploads left behind whose program died ---------------------------------------
+
+static const struct db_statement statement_clean = {
+    "blob_clean",
+    "DELETE FROM blob_parts p WHERE number >= 0 AND created_at < now() - interval '1 hour'"
+    " AND NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload) AND pg_try_advisory_xact_lock(7262616, 1)"};
+
+static void on_cleaned(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
+  (void)constraint;
+  struct blobs *b = context;
+  char number[LOG_NUMBER_SIZE];
+  b->cleaning = NULL;
+  if (e)
+    log_warn("parts of abandoned uploads could not be removed", "error", e->text);
+  else if (db_rows_affected(rows) > 0)
+    log_info("parts of abandoned uploads removed", "parts", log_number(db_rows_affected(rows), number));
+  if (b->s3) blobs_clean_s3(b);
+}
+
+static void clean(void *context) {
+  struct blobs *b = context;
+  timer_set(b->cleaner, CLEANING_MS);
+  if (!b->cleaning) b->cleaning = db_query(b->db, &statement_clean, NULL, 0, on_cleaned, b);
+}
+
+// ---- all of it -----------------------------------------------------------------------------------
+
+static void on_turn(void *context) {
+  blob_writer_turn(context);
+}
+
+struct blobs *blobs_new(struct app *app, struct error *e) {
+  const struct settings *s = app->settings;
+  bool in_s3 = !text_equal(s->blob_store, "postgres");
+  struct s3 *s3 = NULL;
+  if (in_s3) {
+    struct s3_options options = {
+        .url = s->blob_store,
+        .endpoint = s->s3_endpoint,
+        .region = s->s3_region,
+        .access_key_id = s->s3_access_key_id,
+        .secret_access_key = s->s3_secret_access_key,
+    };
+    s3 = s3_new(app->loop, app->http, &options, e);
+    if (!s3) return NULL;
+  }
+  struct blobs *b = mem_alloc(sizeof *b);
+  b->app = app;
+  b->db = app->db;
+  b->s3 = s3;
+  b->store = in_s3 ? &blob_store_s3 : &blob_store_postgres;
+  b->turn = timer_new(app->loop, on_turn, b);
+  b->cleaner = timer_new(app->loop, clean, b);
+  timer_set(b->cleaner, FIRST_CLEANING_MS);
+  return b;
+}
+
+void blobs_free(struct blobs *b) {
+  if (!b) return;
+  timer_free(b->cleaner);
+  db_cancel(b->cleaning);
+  while (b->readers) blob_reader_free(b->readers);
+  while (b->stats) blob_stat_free(b->stats);
+  b->first_waiting = NULL;
+  while (b->writers) blob_writer_free(b->writers);
+  while (b->chores) blob_chore_free(b->chores);
+  timer_free(b->turn);
+  s3_free(b->s3);
+  free(b);
+}
