@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/str.h"
+#include "io/metrics.h"
 
 #include "app.h"
 #include "fields.h"
@@ -79,6 +80,12 @@ static struct account *account_new(struct exchange *x) {
   return a;
 }
 
+// What signing in costs; `what`: "new" or "check".
+static void count_hash(const struct account *a, const char *what) {
+  struct metrics *m = exchange_app(a->exchange)->metrics;
+  metric_add(metrics_counter(m, "arena_password_hashes_total", "Password hashes computed.", "what"), what, 1);
+}
+
 // The line of hashes is as long as it may be.
 static void too_busy(struct account *a) {
   exchange_add_header(a->exchange, "Retry-After", "2");
@@ -134,6 +141,7 @@ static void user_inserted(void *context, const struct db_rows *rows, const struc
 
 static void new_hashed(void *context, const char *hash) {
   struct account *a = context;
+  count_hash(a, "new");
   const struct db_value values[] = {DB_TEXT(a->username), DB_TEXT(a->email), DB_TEXT(hash), DB_TEXT(a->full_name)};
   db_query(exchange_app(a->exchange)->db, &INSERT_USER, values, 4, user_inserted, a);
 }
@@ -170,6 +178,7 @@ void handle_register(struct exchange *x) {
 
 static void login_checked(void *context, bool right) {
   struct account *a = context;
+  count_hash(a, "check");
   if (right)
     reply_token(a, 200, "Signed in.");
   else
@@ -247,12 +256,14 @@ static void password_changed(void *context, const struct db_rows *rows, const st
 
 static void another_hashed(void *context, const char *hash) {
   struct account *a = context;
+  count_hash(a, "new");
   const struct db_value values[] = {DB_TEXT(a->claims.user_id), DB_TEXT(a->hash), DB_TEXT(hash)};
   db_query(exchange_app(a->exchange)->db, &CHANGE_PASSWORD, values, 3, password_changed, a);
 }
 
 static void old_checked(void *context, bool right) {
   struct account *a = context;
+  count_hash(a, "check");
   if (!right)
     exchange_fail(account_free(a), 401, "unauthorized", "oldPassword is wrong.");
   else if (!password_hash_start(exchange_app(a->exchange)->work, a->new_password, another_hashed, a))

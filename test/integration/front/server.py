@@ -68,7 +68,7 @@ class Client:
 
 class ApiServer:
     def __init__(self, folder: pathlib.Path, database: str, namespace: Namespace | None, **settings: str | int) -> None:
-        self.folder, self.namespace = folder, namespace
+        self.folder, self.database, self.namespace = folder, database, namespace
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.internal_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
