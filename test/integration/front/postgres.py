@@ -179,7 +179,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
 
 
 def apply(url: str, upto: int | None = None, after: int = 0) -> None:
-    """Applies the migrations after `after` up to `upto`, each in a transaction, and records them as the program does."""
+    """Applies the migrations after `after` up to `upto`, each in a transaction, recorded as the program does."""
     with connect(url) as c:
         c.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY, name text NOT NULL,"

@@ -12,17 +12,17 @@ from typing import Any
 from .postgres import ROOT
 
 Object = dict[str, Any]
+BUILDS = ("build/sanitize", "build/gcc", "build")
 versions = itertools.count(1000)
 
 
 def program() -> str:
-    """$ARENA_FRONT_PROBE, otherwise the newest one below build/."""
-    named = os.environ.get("ARENA_FRONT_PROBE")
-    if named:
-        return named
-    built = sorted(ROOT.glob("build/*/test/integration/front/front-probe"), key=lambda p: p.stat().st_mtime)
-    assert built, "front-probe is not built: ninja -C build/gcc"
-    return str(built[-1])
+    """$ARENA_FRONT_PROBE, otherwise from a build folder, the sanitized one first."""
+    given = os.environ.get("ARENA_FRONT_PROBE")
+    built = [ROOT / build / "test" / "integration" / "front" / "front-probe" for build in BUILDS]
+    found = [given] if given else [str(path) for path in built if path.exists()]
+    assert found, f"front-probe is not built: none of {built}"
+    return found[0]
 
 
 def run(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
