@@ -363,7 +363,7 @@ const void *connection_next(struct connection *c, size_t *ret_length) {
   }
   if (c->out.length == c->out_sent) {
     when_empty(c);
-    return NULL;
+    if (c->out.length == c->out_sent) return NULL;
   }
   *ret_length = c->out.length - c->out_sent;
   return c->out.data + c->out_sent;

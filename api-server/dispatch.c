@@ -297,6 +297,7 @@ void exchange_broken_off(struct exchange *x, int status, const char *why) {
   }
   exchange_pin(x);
   struct connection *c = x->connection;
+  bool answered = x->status != 0;
   x->connection = NULL;  // whatever the handler still says comes too late
   if (x->body_step == BODY_FLOWING) {
     x->body_step = BODY_OVER;
@@ -304,9 +305,9 @@ void exchange_broken_off(struct exchange *x, int status, const char *why) {
     x->data = NULL;
     if (data) data(x->data_context, NULL, 0, false);
   }
-  if (x->status == 0)
-    answer_refuse(x->server, c, status, why);
-  else
+  if (answered)
     connection_answered(c, false);
+  else
+    answer_refuse(x->server, c, status, why);
   exchange_unpin(x);
 }

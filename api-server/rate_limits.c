@@ -9,6 +9,9 @@
 
 enum { MINUTE = 60 * 1000, BUCKETS_MAX = 100 * 1000, SWEEP_EVERY = 60 * 1000, WHO_MAX = 80 };
 
+// A token, as far as sums of fractions are one.
+static const double WHOLE = 1 - 1e-9;
+
 struct bucket {
   double tokens;
   msec filled;  // as of when
@@ -82,9 +85,9 @@ static struct bucket *find(struct limits *l, enum route_limit kind, const char *
 
 static void show(const struct bucket *b, msec now, struct allowance *ret) {
   ret->limit = b->limit;
-  ret->remaining = (int)b->tokens;
+  ret->remaining = (int)(b->tokens + 1 - WHOLE);
   ret->full_at = now + (msec)((b->limit - b->tokens) * MINUTE / b->limit);
-  ret->next_at = b->tokens >= 1 ? now : now + (msec)((1 - b->tokens) * MINUTE / b->limit) + 1;
+  ret->next_at = b->tokens >= WHOLE ? now : now + (msec)((1 - b->tokens) * MINUTE / b->limit + 0.999);
 }
 
 bool limits_take(struct limits *l, enum route_limit kind, const char *who, msec now, struct allowance *ret) {
@@ -94,8 +97,8 @@ bool limits_take(struct limits *l, enum route_limit kind, const char *who, msec 
   struct bucket untouched = {.tokens = l->per_minute[kind], .filled = now, .limit = l->per_minute[kind]};
   if (!b) b = &untouched;
   fill(b, now);
-  bool allowed = !takes || b->tokens >= 1;
-  if (takes && allowed) b->tokens -= 1;
+  bool allowed = !takes || b->tokens >= WHOLE;
+  if (takes && allowed) b->tokens -= b->tokens < 1 ? b->tokens : 1;
   show(b, now, ret);
   return allowed;
 }

@@ -241,7 +241,8 @@ static json *read_text(const struct schema *s, const char *text) {
     if (digits > 0 && digits <= 18 && text[(*text == '-') + digits] == '\0')
       return json_object_new_int64(strtoll(text, NULL, 10));
     double n = strtod(text, &end);
-    if (*text && *end == '\0' && isfinite(n) && !strpbrk(text, "xXpP ")) return json_object_new_double(n);
+    bool begins = *text == '-' || (*text >= '0' && *text <= '9');
+    if (begins && *end == '\0' && isfinite(n) && !strpbrk(text, "xXpP ")) return json_object_new_double(n);
   }
   if (s->types & TYPE_BOOLEAN) {
     if (text_equal(text, "true") || text_equal(text, "1")) return json_object_new_boolean(1);
