@@ -35,7 +35,7 @@ cluster_purge() {
 # that is down.
 cluster_forget() {
     local name
-    for name in etcd kubelet containerd cni replays postgres; do
+    for name in etcd kubelet containerd cni pod-logs replays postgres; do
         rm -rf "${ARENA_STATE:?}/$name"
     done
 }

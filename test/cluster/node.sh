@@ -96,6 +96,8 @@ nodeStatusUpdateFrequency: 5s
 shutdownGracePeriod: 0s
 syncFrequency: 30s
 containerLogMaxSize: 10Mi
+# Every kubelet of a machine removes logs of Pods that it does not know.
+podLogsDir: $ARENA_STATE/pod-logs
 YAML
 }
 
