@@ -60,8 +60,6 @@ static void close_all(struct program *p) {
   server_free(app->server);
   if (app->mirror) mirror_free(app->mirror);
   if (app->hub) hub_free(app->hub);
-  downloads_free(app->downloads);
-  token_review_free(app->token_review);
   if (app->downloads) downloads_free(app->downloads);
   if (app->token_review) token_review_free(app->token_review);
   if (app->blobs) blobs_free(app->blobs);
@@ -157,9 +155,6 @@ static enum error_code start_front(struct program *p, struct error *e) {
   app->downloads = downloads_new(app, e);
   if (!app->downloads) return e->code;
   app->token_review = token_review_new(app);
-  app->token_review = token_review_new(app);
-  app->downloads = downloads_new(app, e);
-  if (!app->downloads) return e->code;
   app->server = server_new(app, e);
   return app->server ? ERR_NONE : e->code;
 }
