@@ -17,7 +17,8 @@ char *store_row(enum stored_kind kind, json *object, struct error *e);
 
 // Upserts rows (texts of store_row) in one statement, one transaction.
 typedef void store_done_fn(void *context, const struct error *e);
-void store_put(struct db *db, enum stored_kind kind, char *const *rows, size_t count, store_done_fn *done, void *context);
+void store_put(struct db *db, enum stored_kind kind, char *const *rows, size_t count, store_done_fn *done,
+               void *context);
 // One object, by itself: store_row and store_put.
 void store_put_object(struct db *db, enum stored_kind kind, json *object, store_done_fn *done, void *context);
 // These uids are gone from the API server: marked with vanished_at, never deleted.

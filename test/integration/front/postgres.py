@@ -51,10 +51,10 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def migration_files(upto: int | None = None) -> list[pathlib.Path]:
-    """In order; `upto` ends with that number."""
+def migration_files(last: int | None = None) -> list[pathlib.Path]:
+    """In order; `last` ends with that number."""
     files = sorted(MIGRATIONS.glob("[0-9][0-9][0-9][0-9]_*.sql"))
-    return [f for f in files if upto is None or int(f.name[:4]) <= upto]
+    return [f for f in files if last is None or int(f.name[:4]) <= last]
 
 
 def as_server_user() -> list[str]:
@@ -163,9 +163,9 @@ class Postgres:
         self.admin(f"CREATE DATABASE {name}" + (f" TEMPLATE {TEMPLATE}" if migrated else ""))
         return self.url(name)
 
-    def migrate(self, database: str, upto: int | None = None) -> None:
+    def migrate(self, database: str, last: int | None = None) -> None:
         """What `api-server migrate` does, without the program."""
-        apply(self.url(database), upto)
+        apply(self.url(database), last)
 
     def connect(self, url: str | None = None) -> psycopg.Connection[Any]:
         return connect(url or self.url())
@@ -178,14 +178,14 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(url, autocommit=True)
 
 
-def apply(url: str, upto: int | None = None, after: int = 0) -> None:
-    """Applies the migrations after `after` up to `upto`, each in a transaction, recorded as the program does."""
+def apply(url: str, last: int | None = None, after: int = 0) -> None:
+    """Applies the migrations after `after` up to `last`, each in a transaction, recorded as the program does."""
     with connect(url) as c:
         c.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY, name text NOT NULL,"
             " sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        for file in migration_files(upto):
+        for file in migration_files(last):
             if int(file.name[:4]) <= after:
                 continue
             text = file.read_bytes()

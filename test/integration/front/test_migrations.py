@@ -54,7 +54,7 @@ def test_an_empty_database_gets_all_of_them_once(postgres: Postgres) -> None:
 @pytest.mark.parametrize("version", [int(file.name[:4]) for file in migration_files()])
 def test_each_earlier_version_is_brought_up(postgres: Postgres, version: int) -> None:
     url = postgres.database(migrated=False)
-    apply(url, upto=version)
+    apply(url, last=version)
     with connect(url) as c:
         c.execute("INSERT INTO users (username, email, password_hash) VALUES ('alice', 'a@example.org', 'x')")
     assert migrate(url).returncode == 0

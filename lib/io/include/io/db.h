@@ -19,15 +19,15 @@ struct db;
 struct db_call;
 
 struct db_options {
-  const char *url;        // postgresql://..., with password and TLS options; never logged
-  unsigned connections;   // 0: 4
-  unsigned max_waiting;   // calls that wait for a connection; 0: 4096. More are ERR_BUSY at once
-  msec statement_timeout; // 0: 10 s; the server ends what takes longer (ERR_TIMEOUT)
+  const char *url;         // postgresql://..., with password and TLS options; never logged
+  unsigned connections;    // 0: 4
+  unsigned max_waiting;    // calls that wait for a connection; 0: 4096. More are ERR_BUSY at once
+  msec statement_timeout;  // 0: 10 s; the server ends what takes longer (ERR_TIMEOUT)
   const char *application_name;
 };
 struct db *db_new(uv_loop_t *loop, const struct db_options *o, struct metrics *m /* may be NULL */, struct error *e);
-void db_free(struct db *d);           // cancels what runs, without callbacks
-bool db_is_up(const struct db *d);    // at least one connection answers
+void db_free(struct db *d);         // cancels what runs, without callbacks
+bool db_is_up(const struct db *d);  // at least one connection answers
 
 // A statement is static data: prepared under its name on each connection at its first use.
 struct db_statement {
@@ -64,11 +64,11 @@ struct db_call *db_query(struct db *d, const struct db_statement *s, const struc
                          db_done_fn *done, void *context);
 void db_cancel(struct db_call *c);  // no callback comes after; NULL is fine
 
-// Several statements of one script in one transaction, without parameters (migrations).
+// Several statements of one script in one transaction, without parameters (migrations). Nothing here limits its time.
 struct db_call *db_script(struct db *d, const char *sql, db_done_fn *done, void *context);
 
-// A connection of its own for LISTEN. `fn` with payload NULL: (again) listening, what came in between was missed:
-// read it from the tables.
+// A connection of its own for LISTEN. `fn` with payload NULL, once for each channel: (again) listening, what came in
+// between was missed: read it from the tables. Listeners are freed before their db.
 typedef void db_notify_fn(void *context, const char *channel, const char *payload);
 struct db_listener;
 struct db_listener *db_listen(struct db *d, const char *const *channels /* NULL-ended, static */, db_notify_fn *fn,
