@@ -14,12 +14,17 @@ static const struct db_statement put[STORED_KINDS] = {
     [STORED_MATCH] = {"store_matches", "SELECT store_matches($1::jsonb)"},
     [STORED_QUEUE] = {"store_environments", "SELECT store_environments($1::jsonb)"},
 };
-#define VANISH(table) "UPDATE " table " SET vanished_at = now() WHERE id = ANY ($1::uuid[]) AND vanished_at IS NULL"
+#define VANISH(table, also) \
+  "UPDATE " table " SET vanished_at = now()" also " WHERE id = ANY ($1::uuid[]) AND vanished_at IS NULL"
+// Nobody will hear of its end otherwise.
+#define MATCH_ENDS                                                                                             \
+  ", error_message = CASE WHEN status IN ('pending', 'running') THEN 'It was deleted before it was finished.'" \
+  " ELSE error_message END, status = CASE WHEN status IN ('pending', 'running') THEN 'failed' ELSE status END"
 static const struct db_statement vanish[STORED_KINDS] = {
-    [STORED_AGENT] = {"vanish_agents", VANISH("agents")},
-    [STORED_SUBMISSION] = {"vanish_submissions", VANISH("submissions")},
-    [STORED_MATCH] = {"vanish_matches", VANISH("matches")},
-    [STORED_QUEUE] = {"vanish_environments", VANISH("environments")},
+    [STORED_AGENT] = {"vanish_agents", VANISH("agents", "")},
+    [STORED_SUBMISSION] = {"vanish_submissions", VANISH("submissions", "")},
+    [STORED_MATCH] = {"vanish_matches", VANISH("matches", MATCH_ENDS)},
+    [STORED_QUEUE] = {"vanish_environments", VANISH("environments", "")},
 };
 
 struct storing {

@@ -180,6 +180,12 @@ CREATE INDEX matches_replays ON matches (completed_at DESC) WHERE replay_sha256 
 CREATE INDEX matches_unknown1 ON matches (agent1) WHERE agent1_id IS NULL;
 CREATE INDEX matches_unknown2 ON matches (agent2) WHERE agent2_id IS NULL;
 
+-- What there is, in the order of ids: the mirror compares it with the API server's lists, page by page.
+CREATE INDEX environments_living ON environments (id) WHERE vanished_at IS NULL;
+CREATE INDEX agents_living ON agents (id) WHERE vanished_at IS NULL;
+CREATE INDEX submissions_living ON submissions (id) WHERE vanished_at IS NULL;
+CREATE INDEX matches_living ON matches (id) WHERE vanished_at IS NULL;
+
 -- Who waits now; kept by a trigger on agents.
 CREATE TABLE matchmaking_queue (
     agent_id    uuid PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
@@ -246,7 +252,10 @@ CREATE TABLE build_logs (
     container     text NOT NULL CHECK (container IN ('fetch', 'build', 'push', 'scan')),
     number        bigint NOT NULL,               -- of the piece, ascending
     position      bigint NOT NULL,               -- bytes before it in the whole log
-    text          text NOT NULL,
+    text          text NOT NULL,                 -- whole lines
+    -- Where a new writer goes on: the kubelet's timestamp of the last line, and how many lines carried it.
+    until         text NOT NULL DEFAULT '',
+    until_lines   int NOT NULL DEFAULT 0,
     created_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (submission_id, attempt, container, number)
 );

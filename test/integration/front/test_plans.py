@@ -101,6 +101,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ("events_pkey", "SELECT id, type, payload FROM events WHERE id > 19900 ORDER BY id LIMIT 500"),
         ("events_created", "DELETE FROM events WHERE created_at < now() - interval '5 hours'"),
         ("head_to_head_pkey", "SELECT * FROM head_to_head WHERE agent_id = $agent"),
+        ("agents_living", "SELECT id FROM agents WHERE id > $agent AND vanished_at IS NULL ORDER BY id LIMIT 1000"),
         ("users_username", "SELECT id FROM users WHERE username = 'user-7'"),
         ("users_email", "SELECT id FROM users WHERE lower(email) = lower('U7@example.org')"),
     ],

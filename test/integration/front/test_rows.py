@@ -35,11 +35,10 @@ def sql(database: str) -> Iterator[Connection]:
         yield c
 
 
-def shape(sql: Connection, query: str) -> dict[str, Any]:
+def shape(sql: Connection, query: str) -> Any:
     found = sql.execute(query).fetchone()
     assert found
-    made: dict[str, Any] = found[0]
-    return made
+    return found[0]
 
 
 def uid(thing: Object) -> str:
@@ -253,7 +252,8 @@ def test_a_match_has_what_rest_names(sql: Connection, store: Store) -> None:
         "status": "completed", "winnerId": uid(a), "agent1SubmissionId": uid(one), "agent2SubmissionId": uid(two),
         "agent1Version": 1, "agent2Version": 1, "agent1Score": 1.5, "agent2Score": 0, "agent1EloChange": 20,
         "agent2EloChange": -20, "agent1Elo": 1500, "agent2Elo": 1500, "agent1Outcome": "win",
-        "agent2Outcome": "forfeit", "agent2Error": "it was late", "errorMessage": "b forfeited: it was late", "seed": 7, "steps": 100,
+        "agent2Outcome": "forfeit", "agent2Error": "it was late", "errorMessage": "b forfeited: it was late",
+        "seed": 7, "steps": 100,
         "durationMilliseconds": 1234, "startedAt": "2026-01-02T03:05:00.250Z",
         "completedAt": "2026-01-02T03:06:00.500Z",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from .postgres import connect
 from .store_probe import (
@@ -121,7 +122,7 @@ def test_two_objects_of_one_name_in_one_batch(sql: Connection, store: Store) -> 
     row = one(sql, "SELECT to_jsonb(a) FROM agents a")
     rows = [{**row, "id": f"00000000-0000-0000-0000-00000000000{i}", "object_name": "a", "resource_version": 5000 + i,
              "updated_at": None} for i in (1, 3, 2)]  # fmt: skip
-    assert one(sql, "SELECT store_agents(%s)", psycopg.types.json.Jsonb(rows)) == 1
+    assert one(sql, "SELECT store_agents(%s)", Jsonb(rows)) == 1
     assert str(one(sql, "SELECT id FROM agents WHERE object_name = 'a'")).endswith("3")
 
 
@@ -222,8 +223,8 @@ def test_many_matches_of_a_pair_in_one_batch(sql: Connection, store: Store) -> N
     store.put("match", completed(a_match("m", a, b), a, b, ("Win", "Loss")))
     row = one(sql, "SELECT to_jsonb(m) FROM matches m")
     rows = [{**row, "id": f"00000000-0000-0000-0000-0000000000{i:02}", "object_name": f"m{i}"} for i in range(20)]
-    assert one(sql, "SELECT store_matches(%s)", psycopg.types.json.Jsonb(rows)) == 20
-    assert one(sql, "SELECT store_matches(%s)", psycopg.types.json.Jsonb(rows)) == 0
+    assert one(sql, "SELECT store_matches(%s)", Jsonb(rows)) == 20
+    assert one(sql, "SELECT store_matches(%s)", Jsonb(rows)) == 0
     assert one(sql, "SELECT wins, losses FROM head_to_head WHERE agent_id = %s", uid(a)) == (21, 0)
     assert len(events(sql, "match_completed")) == 21
 
@@ -305,6 +306,20 @@ def test_an_old_match_is_news_of_its_end_alone(sql: Connection, store: Store) ->
     assert [e[0] for e in events(sql)] == ["match_completed", "match_created", "match_started"]
 
 
+def test_a_match_that_is_deleted_has_failed(sql: Connection, store: Store) -> None:
+    a, b = store.put("agent", an_agent("a")), store.put("agent", an_agent("b", "bob"))
+    unfinished, done = a_match("m", a, b), completed(a_match("m2", a, b), a, b, ("Win", "Loss"))
+    for match in (unfinished, done):
+        store.put("match", match)
+    for match in (unfinished, done, unfinished):
+        store.vanished("match", match)
+    told = [(e[3]["id"], e[3]["status"], e[3].get("errorMessage")) for e in events(sql, "match_completed")]
+    assert told == [
+        (uid(done), "completed", None),
+        (uid(unfinished), "failed", "It was deleted before it was finished."),
+    ]
+
+
 def test_the_leaderboard_tells_what_moved(sql: Connection, store: Store) -> None:
     pong = store.put("queue", an_environment())
     for i, name in enumerate(("a", "b", "c")):
@@ -330,7 +345,7 @@ def test_many_that_move_at_once_are_one_event(sql: Connection, store: Store) -> 
         {**row, "id": f"00000000-0000-0000-0000-000000000{i:03}", "object_name": f"a{i}", "elo": 2000 - i}
         for i in range(150)
     ]
-    assert one(sql, "SELECT store_agents(%s)", psycopg.types.json.Jsonb(rows)) == 150
+    assert one(sql, "SELECT store_agents(%s)", Jsonb(rows)) == 150
     told = events(sql, "leaderboard_update")
     assert len(told) == 1 and told[0][3]["partial"] is True
     assert [(r["rank"], r["elo"]) for r in told[0][3]["rows"]] == [(i + 1, 2000 - i) for i in range(100)]
