@@ -47,6 +47,7 @@ struct connection {
   // the head that is being read
   struct str target, name, value;
   bool in_value;
+  bool begins_with_letter;  // the request: a method, if not one that is known
   struct head head;
   const char *refused;  // why it is no good
   int refused_status;
@@ -136,6 +137,8 @@ static int check_head(struct connection *c, const http_parser *p) {
   size_t hosts = pairs_count(headers, "host");
   if (hosts > 1 || (hosts == 0 && p->http_minor > 0)) return refuse(c, 400, "there must be one Host header");
   const char *coding = pairs_get(headers, "transfer-encoding");
+  // The parser takes a name that merely begins and ends like this for it; two views of one message are one too many.
+  if (p->uses_transfer_encoding != (coding != NULL)) return refuse(c, 400, "a header's name is malformed");
   if (coding && (strcasecmp(coding, "chunked") != 0 || pairs_count(headers, "transfer-encoding") > 1))
     return refuse(c, 501, "only the transfer coding chunked is known here");
   if (coding && p->http_minor == 0) return refuse(c, 400, "HTTP/1.0 has no transfer codings");
@@ -227,14 +230,16 @@ static struct refusal refusal_of(const struct connection *c) {
       // Before any header it was the target that had no end.
       if (c->head.headers.count == 0 && c->name.length == 0) return (struct refusal){414, too_long};
       return (struct refusal){431, "the request's headers are larger than 16 KiB"};
-    case HPE_INVALID_METHOD: return (struct refusal){501, "this method is not known here"};
+    case HPE_INVALID_METHOD:
+      if (c->begins_with_letter) return (struct refusal){405, "this method is not known here"};
+      return (struct refusal){400, "this is no HTTP"};
     default: return (struct refusal){400, http_errno_description(HTTP_PARSER_ERRNO(&c->parser))};
   }
 }
 
 // What http-parser refused: nothing after it can be believed.
 static void answer_refusal(struct connection *c) {
-  if (c->step == STEP_BODY) {
+  if (c->step == STEP_BODY && !c->head_ready) {
     if (c->exchange)
       exchange_broken_off(c->exchange, 400, "the request's body is malformed");
     else
@@ -242,6 +247,7 @@ static void answer_refusal(struct connection *c) {
     return;
   }
   struct refusal r = refusal_of(c);
+  c->head_ready = false;
   forget_head(c);
   answer_refuse(c->server, c, r.status, r.text);
   close_after_answer(c);
@@ -275,11 +281,16 @@ static bool can_parse(const struct connection *c) {
 
 static void parse(struct connection *c) {
   http_parser_pause(&c->parser, 0);
+  bool before_head = !c->head_ready;
   size_t length = c->in.length;
+  if (c->step == STEP_IDLE) c->begins_with_letter = str_text(&c->in)[0] >= 'A' && str_text(&c->in)[0] <= 'Z';
   size_t used = http_parser_execute(&c->parser, &settings, str_text(&c->in), length);
   enum http_errno why = HTTP_PARSER_ERRNO(&c->parser);
   str_drop_front(&c->in, used < length ? used : length);
-  if (why != HPE_OK && why != HPE_PAUSED) answer_refusal(c);
+  // As Debian builds it, http-parser takes any byte for the line feed that ends the headers.
+  bool ended_well = !before_head || !c->head_ready || str_text(&c->in)[0] == '\n';
+  if (!ended_well) refuse(c, 400, "the headers do not end in an empty line");
+  if ((why != HPE_OK && why != HPE_PAUSED) || !ended_well) answer_refusal(c);
 }
 
 static void update_reading(struct connection *c) {
@@ -300,7 +311,7 @@ static void process(struct connection *c) {
     if (c->head_ready) {
       // The end of a request without a body is the last byte of its head.
       if (c->step == STEP_BODY && c->head.content_length == 0) parse(c);
-      begin(c);
+      if (c->head_ready) begin(c);
     } else if (c->step == STEP_WEBSOCKET) {
       if (c->in.length > 0) websocket_receive(c->websocket, c->in.data, c->in.length);
       str_clear(&c->in);

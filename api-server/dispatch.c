@@ -129,7 +129,7 @@ static bool check_parameters(struct exchange *x) {
   for (unsigned i = 0; i < array_size(x->route->parameters) && x->route->parameters[i].name; i++) {
     const struct route_parameter *p = &x->route->parameters[i];
     bool in_path = pattern_has(x->route->pattern, p->name);
-    const char *value = in_path ? exchange_param(x, p->name) : exchange_query(x, p->name);
+    const char *value = in_path ? exchange_param(x, p->name) : pairs_get(&x->target.query, p->name);
     if (!value || !p->schema) continue;
     struct str why = STR_INIT(SCHEMA_WHY_MAX);
     bool good = schema_check_text(schemas_inline(x->server->schemas, p->schema), value, &why);

@@ -14,7 +14,7 @@ static int hex_digit(char c) {
 }
 
 // NULL when it is no proper text.
-static char *decode(const char *text, size_t length, bool plus_is_blank) {
+static char *decode(const char *text, size_t length, bool in_query) {
   char *ret = mem_alloc(length + 1);
   size_t n = 0;
   bool good = true;
@@ -29,10 +29,12 @@ static char *decode(const char *text, size_t length, bool plus_is_blank) {
       }
       c = (unsigned char)(high * 16 + low);
       i += 2;
-    } else if (c == '+' && plus_is_blank) {
+    } else if (c == '+' && in_query) {
       c = ' ';
+    } else if (c < ' ' || c == 0x7F) {
+      good = false;
     }
-    good = c >= ' ' && c != 0x7F;
+    if (c == '\0' || (!in_query && (c < ' ' || c == 0x7F))) good = false;
     ret[n++] = (char)c;
   }
   if (good && text_utf8_prefix(ret, n) == n) return ret;

@@ -85,7 +85,7 @@ static void what_is_no_proper_text_is_refused(void **state) {
   (void)state;
   static const char *const bad[] = {"",       "a",       "/%",    "/%2",       "/%zz",      "/a%00b",
                                     "/a%0Ab", "/a\x7F",  "/%ff",  "/%c0%80",   "/?a=%",     "/?%00=1",
-                                    "/?a=%1", "/?a=%ff", "/\x80", "ftp://x/a", "/?a=\x01b", "/%ed%a0%80"};
+                                    "/?a=%1", "/?a=%ff", "/\x80", "ftp://x/a", "/%ed%a0%80"};
   for (unsigned i = 0; i < array_size(bad); i++) refused(bad[i]);
 }
 
