@@ -15,7 +15,7 @@ token=
 call() {
     local method=$1 path=$2 answer status
     shift 2
-    answer=$(curl -sS -X "$method" -H "Authorization: Bearer $token" -w '\n%{http_code}' "$@" "$api$path")
+    answer=$(curl -sS -X "$method" -H "Authorization: Bearer $token" -w '\n%{http_code}' "$@" "$api$path") || return 1
     status=${answer##*$'\n'}
     answer=${answer%$'\n'*}
     if [ "$status" -ge 400 ]; then
@@ -31,7 +31,7 @@ token=$({ call POST /auth/register -H 'Content-Type: application/json' --data-bi
     call POST /auth/login -H 'Content-Type: application/json' --data-binary @- <<<"$account"; } | jq -r .token)
 
 agent=$(jq -n --arg name "$name" --arg environment "$environment" '{name: $name, environmentId: $environment}')
-call POST /agents -H 'Content-Type: application/json' --data-binary @- <<<"$agent" >/dev/null || true
+call POST /agents -H 'Content-Type: application/json' --data-binary @- <<<"$agent" >/dev/null || [ $? = 109 ] # there already
 agent=$(call GET /agents/my | jq -r --arg name "$name" '.agents[] | select(.name == $name) | .id')
 echo "agent $agent"
 
