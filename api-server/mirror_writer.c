@@ -32,7 +32,8 @@ struct entry {
 
 struct batch_item {
   struct entry *entry;
-  uint64_t version;
+  uint64_t version;  // of its row; 0: it has none
+  bool marking;      // its end is being written
 };
 
 struct writer {
@@ -232,7 +233,7 @@ static void on_vanished(void *context, const struct error *e) {
   size_t kept = 0;
   for (size_t i = 0; i < w->batch_count; i++) {
     struct entry *entry = w->batch[i].entry;
-    if (!entry->gone || entry->row != NULL) {
+    if (!w->batch[i].marking) {
       w->batch[kept++] = w->batch[i];
       continue;
     }
@@ -248,7 +249,8 @@ static void mark_vanished(struct writer *w) {
   char **uids = mem_alloc((w->batch_count + 1) * sizeof *uids);
   for (size_t i = 0; i < w->batch_count; i++) {
     struct entry *e = w->batch[i].entry;
-    if (e->gone && e->row == NULL) uids[count++] = e->uid;
+    w->batch[i].marking = e->gone && e->row == NULL;
+    if (w->batch[i].marking) uids[count++] = e->uid;
   }
   w->vanishing = true;
   if (count > 0)
@@ -269,7 +271,7 @@ static void on_put(void *context, const struct error *e) {
   for (size_t i = 0; i < w->batch_count; i++) {
     struct entry *entry = w->batch[i].entry;
     const uint64_t version = w->batch[i].version;
-    if (version == 0) continue;  // had no row
+    if (version == 0) continue;
     rows++;
     entry->committed = version;
     if (entry->version != version) continue;  // a newer one came meanwhile
@@ -291,7 +293,7 @@ static void collect(struct writer *w) {
     bytes += length;
     line_remove(w, e);
     e->in_batch = true;
-    w->batch[w->batch_count++] = (struct batch_item){e, e->row != NULL ? e->version : 0};
+    w->batch[w->batch_count++] = (struct batch_item){.entry = e, .version = e->row != NULL ? e->version : 0};
   }
 }
 

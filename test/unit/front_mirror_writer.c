@@ -156,6 +156,22 @@ static void test_gone_while_writing(void **state) {
   nothing_waits(f);
 }
 
+static void test_gone_while_others_are_marked(void **state) {
+  struct fixture *f = *state;
+  put(f, "1", 5, "a");
+  put(f, "2", 5, "b");
+  writer_gone(f->writer, "1");
+  expect(f, "put a,b");
+  well(f);
+  expect(f, "vanish 1");
+  writer_gone(f->writer, "2");
+  well(f);
+  assert_true(writer_knows(f->writer, "2"));
+  expect(f, "vanish 2");
+  well(f);
+  nothing_waits(f);
+}
+
 static void test_postgresql_is_away(void **state) {
   struct fixture *f = *state;
   put(f, "1", 5, "a");
@@ -261,6 +277,7 @@ int main(void) {
       TEST(test_news_while_writing),
       TEST(test_what_is_gone),
       TEST(test_gone_while_writing),
+      TEST(test_gone_while_others_are_marked),
       TEST(test_postgresql_is_away),
       TEST(test_one_bad_row_holds_up_no_other),
       TEST(test_a_bad_row_that_is_gone),
