@@ -31,7 +31,6 @@ static const char *bearer_of(const struct exchange *x) {
 // True: `account` is on the list. Otherwise answered.
 static bool judge(struct exchange *x, const char *list, const char *account, const struct error *e) {
   if (e && e->code == ERR_FORBIDDEN) {
-    exchange_add_header(x, "WWW-Authenticate", "Bearer");
     exchange_fail(x, 401, "unauthorized",
                   "A service account token for the audience " TOKEN_REVIEW_AUDIENCE " is needed here.");
     return false;

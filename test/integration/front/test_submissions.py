@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import gzip
 import io
 import json
 import pathlib
@@ -187,6 +186,7 @@ def test_what_no_form_may_be(owner: Client, agent: str) -> None:
 
     part = '--B\r\nContent-Disposition: form-data; name="agentId"\r\n\r\n' + agent + "\r\n"
     file = '--B\r\nContent-Disposition: form-data; name="file"; filename="a.py"\r\n\r\nprint()\r\n'
+    nested = '--B\r\nContent-Disposition: form-data; name="x"\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n--B--'
     for body, words in [
         ("", "ends before"),
         (part + file, "ends before"),
@@ -195,7 +195,7 @@ def test_what_no_form_may_be(owner: Client, agent: str) -> None:
         (file + "--B--", "agentId is missing"),
         (part.replace(agent, "me") + file + "--B--", "agentId must be"),
         (part + file + file + "--B--", "two files"),
-        (part + '--B\r\nContent-Disposition: form-data; name="x"\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n--C--\r\n--B--', "form itself"),
+        (part + nested, "form itself"),
         (part + "--B\r\nX: " + "y" * 2000 + "\r\n\r\n--B--", "longer than"),
         ("x" * 10000 + part, "does not begin"),
         (part * 17 + "--B--", "more than 16"),
@@ -631,7 +631,8 @@ def test_what_was_removed_cannot_be_built_again(owner: Client, agent: str, space
 def add_log(front: ApiServer, one: dict[str, Any], attempt: int, container: str, number: int, text: str) -> None:
     with psycopg.connect(front.database, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO build_logs (submission_id, attempt, container, number, position, text) VALUES (%s, %s, %s, %s, 0, %s)",
+            "INSERT INTO build_logs (submission_id, attempt, container, number, position, text) "
+            "VALUES (%s, %s, %s, %s, 0, %s)",
             (one["id"], attempt, container, number, text),
         )
 
@@ -763,7 +764,8 @@ def test_fetch_brings_an_upload(
         workspace = tmp_path / "workspace"
         workspace.mkdir(exist_ok=True)
         done = subprocess.run(
-            [fetch, "archive", "--url", f"{base}/{archive['sha256']}", "--sha256", archive["sha256"], "--format", "tar.gz"]
+            [fetch, "archive", "--url", f"{base}/{archive['sha256']}", "--sha256", archive["sha256"]]
+            + ["--format", "tar.gz"]
             + ["--to", str(workspace), "--runtime-image", "r:1", "--front-url", base, "--front-token-file", str(token)]
             + ["--message-file", str(tmp_path / "message")],
             env={}, capture_output=True, timeout=60, check=False,
@@ -783,6 +785,3 @@ def fetch_program() -> str:
     from .server import program
 
     return os.environ.get("ARENA_FETCH") or str(pathlib.Path(program()).parents[1] / "fetch" / "fetch")
-
-
-_ = gzip
