@@ -149,8 +149,6 @@ static void answered(void *context, const struct kube_answer *answer, const stru
   const bool is_status = e == NULL && text_equal(json_text(answer->object, "kind"), "Status");
   if (e != NULL)
     failed(w, e);
-  else if (strcmp(w->method, "GET") == 0)
-    finish(w, answer->object, NULL);
   else if (strcmp(w->method, "DELETE") != 0)
     store(w, answer->object);
   else if (!is_status && json_text(json_at(answer->object, "metadata", NULL), "deletionTimestamp") != NULL &&

@@ -20,6 +20,7 @@ json *cluster_new_object(struct app *app, enum stored_kind kind, const char *nam
 // and store.h's: ERR_UNAVAILABLE may mean that it is written and not stored (the mirror will).
 typedef void cluster_done_fn(void *context, json *object, const struct error *e);
 void cluster_create(struct app *app, enum stored_kind kind, json *take_object, cluster_done_fn *done, void *context);
+// What is read is put into PostgreSQL as well: it may be another request's, not there yet.
 void cluster_read(struct app *app, enum stored_kind kind, const char *name, cluster_done_fn *done, void *context);
 // A JSON merge patch.
 void cluster_patch(struct app *app, enum stored_kind kind, const char *name, json *take_patch, cluster_done_fn *done,
