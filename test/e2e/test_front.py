@@ -3,10 +3,12 @@ replay that draws. Then what the front promises beside the custom resources, and
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 import re
 import textwrap
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -50,13 +52,23 @@ class Author:
         return [one for one in self.own_matches() if one["status"] == "completed" and "agent1EloChange" in one]
 
 
-def author(run: Run, name: str, move: int) -> Author:
+def zipped(code: str) -> bytes:
+    """With a module beside it, as a file alone would not be an archive."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("agent.py", code.replace("def agent", "import helper  # noqa\n\n\ndef agent"))
+        archive.writestr("helper.py", "HERE = True\n")
+    return buffer.getvalue()
+
+
+def author(run: Run, name: str, move: int, as_zip: bool) -> Author:
     user = f"{name}-{run.mark}"
     me, password = front.signed_in(user)
     agent = me.agent(run.name(f"front-{name}"), ENVIRONMENT, "comes by REST")
     events = Events(me, [])
     code = textwrap.dedent(CODE).lstrip().format(move=move, other=2 - move)
-    submission = me.upload(agent["id"], "agent.py", code.encode())
+    file = ("agent.zip", zipped(code)) if as_zip else ("agent.py", code.encode())
+    submission = me.upload(agent["id"], *file)
     events.socket.send({"type": "subscribe", "topics": [f"build:{submission['id']}"]})
     return Author(user, password, me, agent, submission, events)
 
@@ -64,7 +76,7 @@ def author(run: Run, name: str, move: int) -> Author:
 @pytest.fixture(scope="module")
 def authors(run: Run) -> Iterator[tuple[Author, Author]]:
     """Two, whose agents are built at the same time and meet each other by themselves, or whoever waits there."""
-    both = author(run, "ann", 2), author(run, "ben", 0)
+    both = author(run, "ann", 2, as_zip=True), author(run, "ben", 0, as_zip=False)
     yield both
     for one in both:
         one.events.close()
@@ -131,13 +143,17 @@ def test_the_code_is_its_owners(ready: tuple[Author, Author]) -> None:
 
 
 def test_what_was_uploaded_is_what_runs(ready: tuple[Author, Author]) -> None:
-    """The resources behind it: an archive by its hash, built and scanned like any other."""
-    found = [item for item in cluster.listed("submissions") if item["metadata"]["uid"] == ready[0].submission["id"]]
-    (submission,) = found
-    assert re.fullmatch(r"[0-9a-f]{64}", submission["spec"]["source"]["archive"]["sha256"])
-    assert "@sha256:" in status(submission)["image"]
-    agent = cluster.get("agents", submission["spec"]["agent"])
-    assert agent["metadata"]["uid"] == ready[0].agent["id"] and agent["spec"]["owner"] == ready[0].name
+    """The resources behind it: an archive by its hash, a small file as it is, built and scanned like any other."""
+    sources = {}
+    for one in ready:
+        found = [item for item in cluster.listed("submissions") if item["metadata"]["uid"] == one.submission["id"]]
+        (submission,) = found
+        sources[one.name] = submission["spec"]["source"]
+        assert "@sha256:" in status(submission)["image"]
+        agent = cluster.get("agents", submission["spec"]["agent"])
+        assert agent["metadata"]["uid"] == one.agent["id"] and agent["spec"]["owner"] == one.name
+    assert re.fullmatch(r"[0-9a-f]{64}", sources[ready[0].name]["archive"]["sha256"])
+    assert list(sources[ready[1].name]["inline"]["files"]) == ["agent.py"]
 
 
 # Match and rating
