@@ -155,8 +155,8 @@ static enum error_code start_front(struct program *p, struct error *e) {
   app->downloads = downloads_new(app, e);
   if (!app->downloads) return e->code;
   app->token_review = token_review_new(app);
-  app->server = server_new(app, e);
-  return app->server ? ERR_NONE : e->code;
+  app->server = server_new(app);
+  return server_listen(app->server, e);
 }
 
 static enum error_code start(struct program *p, struct error *e) {

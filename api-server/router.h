@@ -13,7 +13,7 @@ void router_free(struct router *r);
 
 enum routed { ROUTED, ROUTED_NOWHERE, ROUTED_OTHER_METHOD };
 enum { ALLOW_SIZE = 64 };
-// `method` HEAD finds GET's route. ROUTED sets ret_route and adds the path's parameters; ROUTED_OTHER_METHOD fills
+// `method` HEAD finds the route of GET. ROUTED sets ret_route and adds the path's parameters; ROUTED_OTHER_METHOD fills
 // `ret_allow` ("GET, HEAD, OPTIONS, PUT"). A parameter that must be a UUID and is none: ROUTED_NOWHERE.
 enum routed router_find(const struct router *r, const char *method, const struct target *t,
                         const struct route **ret_route, struct pairs *ret_parameters, char ret_allow[ALLOW_SIZE]);

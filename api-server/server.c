@@ -33,7 +33,7 @@ static void compile_inline_schemas(struct server *s, const struct route *table, 
       if (table[i].parameters[k].schema) schemas_inline(s->schemas, table[i].parameters[k].schema);
 }
 
-struct server *server_new(struct app *app, struct error *e) {
+struct server *server_new(struct app *app) {
   struct server *s = mem_alloc(sizeof(*s));
   s->app = app;
   s->router = router_new(routes, route_count);
@@ -47,11 +47,14 @@ struct server *server_new(struct app *app, struct error *e) {
   s->openapi = s->docs = STR_INIT(DOCUMENT_MAX);
   openapi_print(s->schemas, app->settings->public_url, &s->openapi);
   docs_print(s->schemas, &s->docs);
-  s->site = site_new(app->settings->web_root, e);
-  if (s->site) s->sockets = sockets_new(s, e);
-  if (s->sockets) return s;
-  server_free_after(s);
-  return NULL;
+  return s;
+}
+
+enum error_code server_listen(struct server *s, struct error *e) {
+  s->site = site_new(s->app->settings->web_root, e);
+  if (!s->site) return e->code;
+  s->sockets = sockets_new(s);
+  return sockets_open(s->sockets, e);
 }
 
 static void look(void *context) {

@@ -26,9 +26,10 @@ struct server {
   bool draining;
 };
 
-// Listens at once; what needs the rest of the app is asked for with the first request. ERR_UNAVAILABLE, ERR_INVALID
-// (a certificate).
-struct server *server_new(struct app *app, struct error *e);
+struct server *server_new(struct app *app);
+// Listens; all of the app must be there. ERR_UNAVAILABLE, ERR_INVALID (a certificate, the page's folder); after a
+// failure too it is freed as ever.
+enum error_code server_listen(struct server *s, struct error *e);
 // No new connections, no further requests on the old ones; `done` when the last is gone or `patience` is over.
 void server_stop(struct server *s, msec patience, void (*done)(void *context), void *context);
 void server_free(struct server *s);        // closes what is open; before the loop ends

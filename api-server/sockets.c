@@ -297,7 +297,7 @@ static unsigned room_for_files(void) {
   return limit.rlim_cur > 1000000 ? 1000000 : (unsigned)limit.rlim_cur;
 }
 
-struct server_sockets *sockets_new(struct server *server, struct error *e) {
+struct server_sockets *sockets_new(struct server *server) {
   struct server_sockets *s = mem_alloc(sizeof(*s));
   const struct settings *settings = server->app->settings;
   s->server = server;
@@ -306,13 +306,19 @@ struct server_sockets *sockets_new(struct server *server, struct error *e) {
   unsigned room = files > 2 * SPARE_FILES ? files - SPARE_FILES : files / 2;
   s->most = settings->connections_max < (int64_t)room ? (unsigned)settings->connections_max : room;
   s->most_each = (unsigned)settings->connections_per_address;
-  lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
-  void *loops[] = {server->app->loop};
+  uv_timer_init(server->app->loop, &s->tick);
+  s->tick.data = s;
+  return s;
+}
+
+enum error_code sockets_open(struct server_sockets *s, struct error *e) {
+  const struct app *app = s->server->app;
+  void *loops[] = {app->loop};
   struct lws_context_creation_info info = {
       .port = CONTEXT_PORT_NO_LISTEN,
       .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
                  LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN |
-                 (settings->tls_cert_file ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+                 (app->settings->tls_cert_file ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
       .foreign_loops = loops,
       .pt_serv_buf_size = CHUNK,
       .timeout_secs = TLS_SECONDS,
@@ -320,19 +326,14 @@ struct server_sockets *sockets_new(struct server *server, struct error *e) {
       .gid = -1,
       .uid = -1,
   };
+  lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
   s->context = lws_create_context(&info);
-  uv_timer_init(server->app->loop, &s->tick);
-  s->tick.data = s;
-  if (!s->context) {
-    error_set(e, ERR_INTERNAL, "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
-  } else if (open_port(s, &s->ports[0], false, e) == ERR_NONE && open_port(s, &s->ports[1], true, e) == ERR_NONE) {
-    uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
-    return s;
-  }
-  sockets_close(s);
-  uv_run(server->app->loop, UV_RUN_NOWAIT);
-  sockets_free(s);
-  return NULL;
+  if (!s->context)
+    return error_set(e, ERR_INTERNAL, "libwebsockets does not start: is libwebsockets-evlib-uv installed?");
+  if (open_port(s, &s->ports[0], false, e) != ERR_NONE) return e->code;
+  if (open_port(s, &s->ports[1], true, e) != ERR_NONE) return e->code;
+  uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+  return ERR_NONE;
 }
 
 void sockets_stop_listening(struct server_sockets *s) {
@@ -357,7 +358,7 @@ void sockets_close(struct server_sockets *s) {
   sockets_stop_listening(s);
   certificate_free(s->certificate);
   s->certificate = NULL;
-  if (!uv_is_closing((uv_handle_t *)&s->tick)) uv_close((uv_handle_t *)&s->tick, NULL);
+  uv_close((uv_handle_t *)&s->tick, NULL);
   if (s->context) lws_context_destroy(s->context);
 }
 

@@ -9,7 +9,9 @@
 struct server;
 struct server_sockets;
 
-struct server_sockets *sockets_new(struct server *server, struct error *e);
+struct server_sockets *sockets_new(struct server *server);
+// Listens on both ports. After a failure too it is closed and freed as ever.
+enum error_code sockets_open(struct server_sockets *s, struct error *e);
 void sockets_stop_listening(struct server_sockets *s);
 void sockets_drain(struct server_sockets *s);  // connection_drain of all
 unsigned sockets_count(const struct server_sockets *s);
