@@ -20,7 +20,8 @@ const struct schema_text component_schemas[] = {
      "{\"type\":\"object\",\"required\":[\"username\",\"email\",\"password\"],"
      "\"properties\":{\"username\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":50,"
      "\"pattern\":\"^[A-Za-z0-9][A-Za-z0-9_-]*[A-Za-z0-9]$\",\"example\":\"alice\","
-     "\"description\":\"Kept in lower case\"},\"email\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":254,"
+     "\"description\":\"3 to 50 letters (a to z), digits, '-' and '_', a letter or digit at both ends;"
+     " kept in lower case\"},\"email\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":254,"
      "\"format\":\"email\",\"example\":\"alice@example.com\"},\"password\":{\"type\":\"string\",\"minLength\":1,"
      "\"maxLength\":256,\"format\":\"password\",\"description\":\"At least 8 characters,"
      " unless configured otherwise\"},\"fullName\":{\"type\":[\"string\",\"null\"],\"maxLength\":200}}}"},

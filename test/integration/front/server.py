@@ -101,7 +101,11 @@ class ApiServer:
             self.process = subprocess.Popen(
                 [program()], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        wait_until("the api-server is ready", self.is_ready, LIMIT)
+        try:
+            wait_until("the api-server is ready", self.is_ready, LIMIT)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.words()}") from None
 
     def is_ready(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.words()
