@@ -11,6 +11,7 @@ python_venv() {
     shift
     key=$(/usr/bin/python3 --version | cat - "$CLUSTER_DIR/pip-requirements.txt" "$@" | sha256sum | cut -c1-12)
     folder=$ARENA_CACHE/venv-$name-$key
+    mkdir -p "$ARENA_CACHE"
     if [ ! -e "$folder/.complete" ]; then
         (
             flock 8
