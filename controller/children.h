@@ -18,7 +18,7 @@ struct job {
   msec started, finished;
 };
 
-enum { POD_CONTAINERS_MAX = 3 };
+enum { POD_CONTAINERS_MAX = 4 };  // fetch, layers, build, push
 
 struct container_state {
   char *name;

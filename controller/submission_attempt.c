@@ -172,10 +172,9 @@ bool ending_from_container(struct submission_step *s, const struct pod *pod, con
     ending_set(ret, ENDING_FAILURE, "OOMKilled", "it needed more than its %s of memory", memory);
     return true;
   }
-  // The termination message is what the container wrote itself (a digest, from before the push) or,
-  // when it wrote nothing, the end of its log.
-  char digest[DIGEST_SIZE], line[LINE_MAX_BYTES] = "";
-  if (!text_empty(c->message) && !words_is_digest(c->message, digest)) words_error_line(c->message, line);
+  // The termination message is what the container wrote itself or, when it wrote nothing, the end of its log.
+  char line[LINE_MAX_BYTES] = "";
+  if (!text_empty(c->message)) words_error_line(c->message, line);
   if (!line[0]) {
     const char *log = step_log(s, pod, c->name);
     if (!log) return false;

@@ -80,7 +80,7 @@ static void a_pod_is_read_with_its_containers(void **state) {
       "'startedAt':'2026-01-02T03:04:05Z','finishedAt':'2026-01-02T03:04:06Z'}}}],"
       "'containerStatuses':[{'name':'build','ready':true,'state':{'running':{'startedAt':'2026-01-02T03:04:07Z'}}},"
       "{'name':'side','state':{'waiting':{'reason':'ImagePullBackOff','message':'no such "
-      "image'}}},{'name':'fourth'}]}}");
+      "image'}}},{'name':'fourth'},{'name':'fifth'}]}}");
   assert_string_equal(p.match, "m");
   assert_null(p.submission);
   assert_int_equal(p.participant, 1);
@@ -97,7 +97,8 @@ static void a_pod_is_read_with_its_containers(void **state) {
   assert_true(pod_container(&p, "build")->running && pod_container(&p, "build")->ready);
   assert_string_equal(pod_container(&p, "side")->waiting_reason, "ImagePullBackOff");
   assert_string_equal(pod_container(&p, "side")->message, "no such image");
-  assert_null(pod_container(&p, "fourth"));
+  assert_non_null(pod_container(&p, "fourth"));
+  assert_null(pod_container(&p, "fifth"));
   assert_null(pod_container(NULL, "fetch"));
   pod_done(&p);
 }

@@ -259,8 +259,9 @@ static void a_job_that_ended_by_another_clock_waits_for_its_pod(void **state) {
   world_wait(w, 5000, 1000);
   assert_string_equal(world_text(w, "Submission", "sub", "status.phase"), "Building");
   assert_int_equal(builder_jobs(w, "sub", "build"), 1);
-  builder_ends(w, "sub-build-1", "fetch", 0, "Completed", NULL);
-  builder_ends(w, "sub-build-1", "build", 0, "Completed", DIGEST_A);
+  static const char *const containers[] = {"fetch", "layers", "build", "push"};
+  for (unsigned i = 0; i < 4; i++)
+    builder_ends(w, "sub-build-1", containers[i], 0, "Completed", i == 3 ? DIGEST_A : NULL);
   world_settle(w);
   assert_string_equal(world_condition(w, "Submission", "sub", "Built"), "True/Built");
   assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "Succeeded");
