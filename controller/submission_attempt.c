@@ -86,8 +86,18 @@ static const char *pull_message(const char *message) {
   return why ? why + strlen(marker) : message;
 }
 
+void step_end_cut_off(struct submission_step *s, const struct pod *pod) {
+  if (pod && pod->cut_off && !pod->meta.deleted) s->cut_off = pod;
+}
+
 bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]) {
   if (!p) return false;
+  if (p->cut_off) {
+    *ret_reason = "NodeRestarted";
+    snprintf(ret_message, LINE_MAX_BYTES,
+             "its node went down in the middle of it; what is left is removed, then it is tried again");
+    return true;
+  }
   if (!p->scheduled && p->unscheduled_message) {
     *ret_reason = "Unschedulable";
     words_clean(p->unscheduled_message, strlen(p->unscheduled_message), ret_message, LINE_MAX_BYTES);

@@ -184,6 +184,7 @@ static enum look look(struct submission_step *s, struct attempt *attempt) {
   }
   if (e.kind == ENDING_NONE) {
     if (state == JOB_ABSENT) s->build = (int)index + 1;
+    if (state == JOB_RUNNING) step_end_cut_off(s, pod);
     note_progress(s, state, pod, (int)index + 1);
     return LOOK_RUNS;
   }

@@ -118,6 +118,35 @@ static void a_pod_in_trouble_says_so(void **state) {
   pod_done(&p);
 }
 
+static struct pod waiting_pod(const char *ready_to_start, const char *first, const char *second) {
+  char text[1024];
+  snprintf(
+      text, sizeof(text),
+      "{'status':{'phase':'Pending','conditions':[{'type':'PodReadyToStartContainers','status':'%s'}],"
+      "'initContainerStatuses':[{'name':'fetch','state':{%s}}],'containerStatuses':[{'name':'build','state':{%s}}]}}",
+      ready_to_start, first, second);
+  return pod_from(text);
+}
+
+static void a_pod_is_cut_off_when_what_its_containers_ran_in_is_gone_between_them(void **state) {
+  (void)state;
+  static const struct {
+    const char *ready_to_start, *first, *second;
+    bool cut_off;
+  } cases[] = {
+      {"False", "'terminated':{'exitCode':0}", "'waiting':{}", true},
+      {"True", "'terminated':{'exitCode':0}", "'waiting':{'reason':'PodInitializing'}", false},  // pulls an image
+      {"False", "'waiting':{'reason':'PodInitializing'}", "'waiting':{}", false},                // has not begun
+      {"False", "'terminated':{'exitCode':0}", "'running':{}", false},
+      {"False", "'terminated':{'exitCode':0}", "'terminated':{'exitCode':0}", false},  // over, which is said soon
+  };
+  for (size_t i = 0; i < array_size(cases); i++) {
+    struct pod p = waiting_pod(cases[i].ready_to_start, cases[i].first, cases[i].second);
+    assert_int_equal(p.cut_off, cases[i].cut_off);
+    pod_done(&p);
+  }
+}
+
 static void objects_without_anything_are_read_too(void **state) {
   (void)state;
   struct pod p = pod_from("{}");
@@ -147,9 +176,13 @@ static void messages_are_cut_between_characters(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_job_runs_until_a_condition_is_true),  cmocka_unit_test(a_job_that_ended_says_how_and_when),
-      cmocka_unit_test(a_pod_is_read_with_its_containers),     cmocka_unit_test(a_pod_in_trouble_says_so),
-      cmocka_unit_test(objects_without_anything_are_read_too), cmocka_unit_test(messages_are_cut_between_characters),
+      cmocka_unit_test(a_job_runs_until_a_condition_is_true),
+      cmocka_unit_test(a_job_that_ended_says_how_and_when),
+      cmocka_unit_test(a_pod_is_cut_off_when_what_its_containers_ran_in_is_gone_between_them),
+      cmocka_unit_test(a_pod_is_read_with_its_containers),
+      cmocka_unit_test(a_pod_in_trouble_says_so),
+      cmocka_unit_test(objects_without_anything_are_read_too),
+      cmocka_unit_test(messages_are_cut_between_characters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,24 @@ static void a_pod_without_a_node_waits_and_says_so(void **state) {
   assert_phase(w, "Building");
 }
 
+// A node that died between two containers, as a kubelet told it after its return.
+static void a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again(void **state) {
+  struct world *w = begin(state, GIT, DEFAULTS);
+  builder_pod(w, "sub-build-1");
+  world_patch(w, "Pod", "sub-build-1-pod",
+              "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'},"
+              "{'type':'PodReadyToStartContainers','status':'False'}],"
+              "'initContainerStatuses':[{'name':'fetch','state':{'terminated':{'exitCode':0,'reason':'Completed'}}}],"
+              "'containerStatuses':[{'name':'build','state':{'waiting':{}}}]}}");
+  world_settle(w);
+  assert_null(world_get(w, "Pod", "sub-build-1-pod"));
+  builder_job_ends(w, "sub-build-1", false, "BackoffLimitExceeded");
+  world_wait(w, 120000, 5000);
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "PodLost");
+  assert_int_equal(builder_jobs(w, "sub", "build"), 2);
+  assert_phase(w, "Building");
+}
+
 // ---- sources that do not arrive ------------------------------------------------------------------
 
 static void a_refused_source_ends_it_without_a_retry(void **state) {
@@ -535,6 +553,7 @@ int main(void) {
       scenario(versions_are_given_once_and_in_the_order_of_age),
       scenario(a_pod_that_cannot_start_says_why),
       scenario(a_pod_without_a_node_waits_and_says_so),
+      scenario(a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again),
       scenario(a_refused_source_ends_it_without_a_retry),
       scenario(an_unreachable_source_is_fetched_again),
       scenario(a_source_that_never_arrives_is_what_failed),
