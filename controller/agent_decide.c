@@ -7,7 +7,7 @@
 
 #include "agent.h"
 
-enum { DAY_MS = 24 * 3600 * 1000 };
+enum { DAY_MS = 24 * 3600 * 1000, CLOCKS_DIFFER_MS = 60 * 1000 };
 
 struct agent_turn {
   const struct agent_view *v;
@@ -127,13 +127,16 @@ static void queue_set(struct agent_turn *t, enum queue_state state, const char *
 static void wait_in_queue(struct agent_turn *t) {
   const struct queue *q = t->v->queue;
   struct agent_queue *own = &t->next.queue;
+  const msec ttl = (msec)q->entry_ttl_seconds * 1000;
   // An entry ends with the match it led to; the next one begins behind those that wait already.
   const bool was_in = own->enqueued != 0 && t->record.last_end < own->enqueued;
   if (!was_in) {
     // Behind its last match also when the clock was set back, so that this is seen as another entry.
     own->enqueued = t->now > t->record.last_end ? t->now : t->record.last_end + 1;
-    own->expires = t->now + (msec)q->entry_ttl_seconds * 1000;
+    own->expires = t->now + ttl;
   }
+  // Further away than that only because the clock was set back, or spec.entryTTLSeconds lowered.
+  if (own->expires > t->now + ttl + CLOCKS_DIFFER_MS) own->expires = t->now + ttl;
   if (t->now >= own->expires) {
     queue_set(t, QUEUE_EXPIRED, "Expired",
               "No opponent was found within %d s. It enters again with a new submission or a change of its spec.",

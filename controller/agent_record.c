@@ -39,7 +39,8 @@ void agent_record(const char *agent, const char *active_submission, const struct
   for (size_t i = 0; i < count; i++) {
     const struct match *m = matches[i];
     if (match_is_waiting(m) || (m->meta.deleted != 0 && !match_is_finished(m))) continue;
-    if (m->meta.created > now - DAY_MS) {
+    // A day ahead is no longer a difference of clocks: ours was set back.
+    if (m->meta.created > now - DAY_MS && m->meta.created < now + DAY_MS) {
       ret->last_day++;
       if (ret->oldest_of_day == 0 || m->meta.created < ret->oldest_of_day) ret->oldest_of_day = m->meta.created;
     }

@@ -100,6 +100,25 @@ static void decode_scheduled(json *status, struct pod *ret) {
   }
 }
 
+static bool is_cut_off(json *status, const struct pod *p) {
+  bool one_ended = false, all_ended = true;
+  for (unsigned i = 0; i < p->container_count; i++) {
+    if (p->containers[i].terminated)
+      one_ended = true;
+    else
+      all_ended = false;
+    if (p->containers[i].running) return false;
+  }
+  if (!one_ended || all_ended || !text_equal(p->phase, "Pending")) return false;
+  json *conditions = json_get(status, "conditions");
+  for (size_t i = 0; i < json_length(conditions); i++) {
+    json *condition = json_item(conditions, i);
+    if (text_equal(json_text(condition, "type"), "PodReadyToStartContainers"))
+      return text_equal(json_text(condition, "status"), "False");
+  }
+  return false;
+}
+
 bool pod_decode(json *object, void *ret_pod, struct error *e) {
   (void)e;
   struct pod *ret = ret_pod;
@@ -118,6 +137,7 @@ bool pod_decode(json *object, void *ret_pod, struct error *e) {
   decode_scheduled(status, ret);
   decode_containers(json_get(status, "initContainerStatuses"), true, ret);
   decode_containers(json_get(status, "containerStatuses"), false, ret);
+  ret->cut_off = is_cut_off(status, ret);
   return true;
 }
 

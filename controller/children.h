@@ -18,7 +18,7 @@ struct job {
   msec started, finished;
 };
 
-enum { POD_CONTAINERS_MAX = 3 };
+enum { POD_CONTAINERS_MAX = 4 };  // fetch, layers, build, push
 
 struct container_state {
   char *name;
@@ -40,9 +40,12 @@ struct pod {
   char *phase;               // "Pending", "Running", "Succeeded", "Failed"
   char *reason, *message;    // status.reason: "Evicted", "NodeLost", "DeadlineExceeded"...
   char *ip;
-  bool ready;                 // condition Ready
-  bool disrupted;             // condition DisruptionTarget is True
-  bool scheduled;             // condition PodScheduled is True
+  bool ready;      // condition Ready
+  bool disrupted;  // condition DisruptionTarget is True
+  bool scheduled;  // condition PodScheduled is True
+  // A container has ended and the next can not begin, since what they ran in is gone: the node died in between. The
+  // kubelet makes no new one for a Pod that is never restarted, nor does it say that it is over.
+  bool cut_off;
   char *unscheduled_message;  // PodScheduled False: why
   struct container_state containers[POD_CONTAINERS_MAX];
   unsigned container_count;

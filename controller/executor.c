@@ -68,7 +68,7 @@ static void call_ended(void *context, const uint8_t *bytes, size_t length, const
   fault_point("after", "RunMatch", c->match);
   c->grpc = NULL;
   c->x->running--;
-  c->finished = clock_now();
+  c->finished = clock_monotonic();
   c->state = CALL_ANSWERED;
   if (e != NULL) {
     c->state = CALL_FAILED;
@@ -95,7 +95,7 @@ void executor_run(struct executor *x, const char *match, const char *uid, int32_
   struct call *c = mem_alloc(sizeof(*c));
   *c = (struct call){
       .x = x, .match = mem_strdup(match), .uid = mem_strdup(uid), .attempt = attempt, .state = CALL_RUNNING};
-  c->started = clock_now();
+  c->started = clock_monotonic();
   map_put(x->calls, uid, c);  // frees, and so cancels, the call of an earlier attempt
   x->running++;
   fault_point("before", "RunMatch", match);
@@ -112,7 +112,7 @@ void executor_look(const struct executor *x, const char *uid, struct call_view *
   if (c == NULL) return;
   ret->state = c->state;
   ret->attempt = c->attempt;
-  ret->finished = c->finished;
+  ret->age = c->state == CALL_RUNNING ? 0 : clock_monotonic() - c->finished;
   ret->result = c->state == CALL_ANSWERED ? &c->result : NULL;
   ret->error = c->error;
 }

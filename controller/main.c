@@ -128,6 +128,13 @@ static void lease_changed(void *context, bool leading) {
   exit(1);
 }
 
+// Asked about each write right before it leaves: after a pause (SIGSTOP, a frozen machine) of any length, what was
+// begun before it stays here.
+static bool may_write(void *context) {
+  const struct program *p = context;
+  return p->lease == NULL || lease_is_held(p->lease);
+}
+
 static void init_build_info(struct program *p) {
   p->leader =
       metrics_gauge(p->metrics, "leader_election_master_status", "Whether this process leads: 1, or 0.", "name");
@@ -142,6 +149,7 @@ static enum error_code start(struct program *p, struct error *e) {
   p->metrics = metrics_new();
   init_build_info(p);
   p->http = http_new(&p->loop);
+  http_guard(p->http, may_write, p);
   p->client = kube_client_new(p->http, config, p->metrics);
   manager_init(&p->manager, &p->loop, &p->settings, p->client, p->http, p->metrics);
   p->drain = timer_new(&p->loop, drain, p);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 
 #include "apply.h"
+#include "seen.h"
 
 enum { CONCURRENCY = 16, CLAIM_DELAY_MS = 10 };
 
@@ -129,11 +130,15 @@ static void cache_changed(void *context, struct cache *c, const void *before, co
   } else if (c == m->caches[CACHE_QUEUES]) {
     queue_changed(m, before, after);
   } else if (c == m->caches[CACHE_JOBS]) {
-    manager_enqueue(m, RECONCILE_SUBMISSION, ((const struct job *)either)->submission);
+    const struct job *job = either;
+    if (after == NULL) map_remove(m->seen_jobs, job->meta.name);
+    manager_enqueue(m, RECONCILE_SUBMISSION, job->submission);
   } else if (c == m->caches[CACHE_BUILD_PODS]) {
     build_pod_changed(m, before, after);
   } else {
-    manager_enqueue(m, RECONCILE_MATCH, ((const struct pod *)either)->match);
+    const struct pod *pod = either;
+    if (after == NULL) map_remove(m->seen_pods, pod->meta.name);
+    manager_enqueue(m, RECONCILE_MATCH, pod->match);
   }
 }
 
@@ -310,6 +315,8 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
   m->environment_matches = index_new();
   m->logs = map_new(kept_log_free);
   m->claims = map_new(NULL);
+  m->seen_pods = seen_new();
+  m->seen_jobs = seen_new();
   m->events = event_recorder_new(client, loop, "rl-arena-controller", settings->pod_name);
   m->executor = executor_new(http, settings->executor_url, metrics, call_ended, m);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
@@ -360,4 +367,6 @@ void manager_done(struct manager *m) {
   index_free(m->environment_matches);
   map_free(m->logs);
   map_free(m->claims);
+  map_free(m->seen_pods);
+  map_free(m->seen_jobs);
 }

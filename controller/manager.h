@@ -51,9 +51,10 @@ struct manager {
   struct index *agent_submissions, *agent_matches, *submission_pods, *environment_matches;
   struct event_recorder *events;
   struct executor *executor;
-  struct map *logs;     // by submission name: struct kept_log
-  struct map *claims;   // by agent name: while a plan about it is carried out
-  struct lease *lease;  // NULL: no election
+  struct map *logs;                   // by submission name: struct kept_log
+  struct map *claims;                 // by agent name: while a plan about it is carried out
+  struct map *seen_pods, *seen_jobs;  // by name: seen.h
+  struct lease *lease;                // NULL: no election
   bool acting;
   struct metric *reconcile_total, *reconcile_errors, *reconcile_seconds, *actions_total;
 };

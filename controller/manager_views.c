@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "manager.h"
 #include "matchmaking.h"
+#include "seen.h"
 #include "submission.h"
 
 const struct agent *manager_agent(const struct manager *m, const char *name) {
@@ -118,20 +119,36 @@ static const struct job *own_job(struct manager *m, const struct submission *s, 
   return j != NULL && text_equal(j->meta.owner_uid, s->meta.uid) ? j : NULL;
 }
 
+enum { CLOCKS_DIFFER_MS = 30 * 1000 };
+
+// A Job as the decision gets it: that it ended is told by the clock of the cluster's Job controller, or, when that
+// is another time than it was seen here, by when it was seen. What follows the end (its Pod's last news, a pause)
+// is then waited for by one clock.
+static const struct job *as_seen(struct manager *m, const struct job *job, msec now, struct job *ret) {
+  if (job == NULL || !(job->complete || job->failed)) return job;
+  *ret = *job;
+  const msec seen = now - seen_for(m->seen_jobs, job->meta.name, job->meta.uid, 0, clock_monotonic());
+  if (job->finished < seen - CLOCKS_DIFFER_MS || job->finished > seen + CLOCKS_DIFFER_MS) ret->finished = seen;
+  return ret;
+}
+
 void submission_look(struct manager *m, const char *name, msec now, struct plan *ret) {
   struct submission_view v = {.self = manager_submission(m, name)};
   if (v.self == NULL) return;
   v.agent = manager_agent(m, v.self->agent);
   v.queue = v.agent ? manager_queue(m, v.agent->environment) : NULL;
   look_at_siblings(m, &v);
+  struct job builds[ATTEMPTS_MAX], scans[ATTEMPTS_MAX];
   for (int i = 0; i < ATTEMPTS_MAX; i++) {
     char child[NAME_SIZE];
     name_build_job(child, name, i + 1);
     v.build_jobs[i] = own_job(m, v.self, child);
     v.build_pods[i] = pod_of_job(m, v.build_jobs[i]);
+    v.build_jobs[i] = as_seen(m, v.build_jobs[i], now, &builds[i]);
     name_scan_job(child, name, i + 1);
     v.scan_jobs[i] = own_job(m, v.self, child);
     v.scan_pods[i] = pod_of_job(m, v.scan_jobs[i]);
+    v.scan_jobs[i] = as_seen(m, v.scan_jobs[i], now, &scans[i]);
   }
   const struct kept_log *log = map_get(m->logs, name);
   if (log != NULL) {
@@ -146,6 +163,11 @@ void submission_look(struct manager *m, const char *name, msec now, struct plan 
 
 // ---- Match -------------------------------------------------------------------------------------
 
+static unsigned pod_stage(const struct pod *p) {
+  const struct container_state *c = pod_container(p, "agent");
+  return c != NULL && c->running ? 1 : 0;
+}
+
 static void look_at_seat(struct manager *m, const struct match *x, unsigned i, struct seat_view *ret) {
   const char *agent = x->participants[i].agent;
   ret->agent = manager_agent(m, agent);
@@ -157,6 +179,7 @@ static void look_at_seat(struct manager *m, const struct match *x, unsigned i, s
   name_agent_pod(pod, x->meta.name, i);
   const struct pod *p = cache_get(m->caches[CACHE_AGENT_PODS], pod);
   ret->pod = p != NULL && text_equal(p->meta.owner_uid, x->meta.uid) ? p : NULL;
+  if (ret->pod != NULL) ret->seen = seen_for(m->seen_pods, pod, p->meta.uid, pod_stage(p), clock_monotonic());
   size_t count;
   const char *const *names = index_get(m->agent_matches, agent, &count);
   for (size_t k = 0; k < count; k++) {

@@ -16,7 +16,7 @@ enum call_state { CALL_NONE, CALL_RUNNING, CALL_ANSWERED, CALL_FAILED };
 struct call_view {
   enum call_state state;
   int32_t attempt;
-  msec finished;                     // ANSWERED, FAILED: when
+  msec age;                          // ANSWERED, FAILED: for how long, by the monotonic clock
   const struct wire_result *result;  // ANSWERED
   struct error error;                // FAILED
 };
@@ -25,6 +25,7 @@ struct seat_view {
   const struct agent *agent;            // by the name in spec
   const struct submission *submission;  // chosen in status; before that: asked for in spec, or the agent's active one
   const struct pod *pod;
+  msec seen;            // for how long this process sees the Pod wait for its container, or sees that run (seen.h)
   int playing;          // other matches of the agent that have started and not finished
   const char *unrated;  // name of another match of the agent whose result waits for its rating; NULL: none
 };
@@ -74,7 +75,8 @@ struct seat_state {
   const char *reason;  // a word for conditions
   msec again;          // WAITING: when to look again at the latest
 };
-void seat_look(const struct pod *pod, const struct match_defaults *limits, msec now, struct seat_state *ret);
+// `seen`: as in seat_view. No clock is asked: the Pod's times are those of the API server and of its node.
+void seat_look(const struct pod *pod, const struct match_defaults *limits, msec seen, struct seat_state *ret);
 // Whether it was ended for using more disk than its own limits.
 bool seat_used_too_much_disk(const struct pod *pod);
 #define SEAT_DISK_TEXT "Its Pod was ended: it used more disk than it may. What it prints counts."

@@ -73,12 +73,26 @@ static void run(struct match_turn *t, const struct seat_state *seats) {
   match_phase(t, "Running", "Running");
 }
 
+// The platform broke this seat's Pod: the next attempt. The other one goes along unless it is settled; as old as
+// this one and stuck on the same, it would cost the next attempt right away.
+static void renew(struct match_turn *t, unsigned broken, struct seat_state *seats) {
+  for (unsigned i = 0; i < t->next.participant_count; i++) {
+    const struct pod *pod = t->v->seats[i].pod;
+    if (pod == NULL || pod->meta.deleted != 0) continue;
+    seat_look(pod, limits_of(t), t->v->seats[i].seen, &seats[i]);
+    if (i == broken || seats[i].verdict == SEAT_WAITING || seats[i].verdict == SEAT_PLATFORM_FAULT) {
+      plan_delete(&t->after, &KIND_POD, &pod->meta);
+    }
+  }
+  match_retry(t, seats[broken].reason, seats[broken].text);
+}
+
 // Looks at both Pods; creates what is missing, replaces what the platform broke. True: both settled.
 static bool prepare(struct match_turn *t, struct seat_state *seats) {
   bool settled = true;
   for (unsigned i = 0; i < t->next.participant_count; i++) {
     const struct pod *pod = t->v->seats[i].pod;
-    seat_look(pod, limits_of(t), t->now, &seats[i]);
+    seat_look(pod, limits_of(t), t->v->seats[i].seen, &seats[i]);
     switch (seats[i].verdict) {
       case SEAT_READY:
       case SEAT_AGENT_FAULT: break;
@@ -94,10 +108,7 @@ static bool prepare(struct match_turn *t, struct seat_state *seats) {
                       "%s", seats[i].text);
         match_phase(t, "Preparing", seats[i].reason);
         break;
-      case SEAT_PLATFORM_FAULT:
-        plan_delete(&t->after, &KIND_POD, &pod->meta);
-        match_retry(t, seats[i].reason, seats[i].text);
-        return false;
+      case SEAT_PLATFORM_FAULT: renew(t, i, seats); return false;
     }
   }
   return settled;
@@ -109,7 +120,7 @@ static bool disconnected_by_platform(struct match_turn *t, const struct wire_res
   const struct pod *pod = t->v->seats[i].pod;
   if (seat_was_disrupted(pod)) return true;
   const struct container_state *c = pod_container(pod, "agent");
-  const msec left = rest_of(POD_NEWS_DELAY_MS, t->v->call.finished, t->now);
+  const msec left = POD_NEWS_DELAY_MS - t->v->call.age;
   if ((c == NULL || !c->terminated) && left > 0) {
     plan_again(&t->after, left);
     *ret_wait = true;
@@ -140,7 +151,7 @@ static void weigh_error(struct match_turn *t, const struct error *e) {
   msec left;
   switch (e->code) {
     case ERR_BUSY:
-      left = rest_of(BUSY_DELAY_MS, t->v->call.finished, t->now);
+      left = BUSY_DELAY_MS - t->v->call.age;
       if (left > 0) {
         plan_again(&t->after, left);
       } else {

@@ -84,25 +84,24 @@ static bool has_no_command(const struct container_state *c) {
          strstr(c->message, "no command specified") != NULL;
 }
 
-static void look_at_pending(const struct pod *pod, const struct container_state *c, msec now, struct seat_state *ret) {
-  const msec age = now - pod->meta.created;
+static void look_at_pending(const struct pod *pod, const struct container_state *c, msec seen, struct seat_state *ret) {
   if (has_no_command(c)) {
     verdict(ret, SEAT_AGENT_FAULT, "StartError",
             "Its image cannot be started: it names no command. Give its Dockerfile an ENTRYPOINT.");
     return;
   }
   if (c != NULL && is_pull_trouble(c->waiting_reason)) {
-    if (age >= PULL_PATIENCE_MS) {
+    if (seen >= PULL_PATIENCE_MS) {
       verdict(ret, SEAT_PLATFORM_FAULT, c->waiting_reason, "Pod %s cannot start its container: %s", pod->meta.name,
               c->message ? c->message : c->waiting_reason);
       return;
     }
     verdict(ret, SEAT_WAITING, c->waiting_reason, "Pod %s waits for its image: %s", pod->meta.name,
             c->message ? c->message : c->waiting_reason);
-    ret->again = PULL_PATIENCE_MS - age;
+    ret->again = PULL_PATIENCE_MS - seen;
     return;
   }
-  if (age >= SCHEDULE_PATIENCE_MS) {
+  if (seen >= SCHEDULE_PATIENCE_MS) {
     verdict(ret, SEAT_PLATFORM_FAULT, pod->scheduled ? "PodNotStarted" : "Unschedulable",
             "Pod %s did not start within %d s: %s", pod->meta.name, SCHEDULE_PATIENCE_MS / 1000,
             !pod->scheduled && pod->unscheduled_message ? pod->unscheduled_message : "its node did not run it");
@@ -110,10 +109,10 @@ static void look_at_pending(const struct pod *pod, const struct container_state 
   }
   verdict(ret, SEAT_WAITING, pod->scheduled || !pod->unscheduled_message ? "PodsStarting" : "Unschedulable", "%s",
           !pod->scheduled && pod->unscheduled_message ? pod->unscheduled_message : "The agents' Pods are starting.");
-  ret->again = SCHEDULE_PATIENCE_MS - age;
+  ret->again = SCHEDULE_PATIENCE_MS - seen;
 }
 
-void seat_look(const struct pod *pod, const struct match_defaults *limits, msec now, struct seat_state *ret) {
+void seat_look(const struct pod *pod, const struct match_defaults *limits, msec seen, struct seat_state *ret) {
   *ret = (struct seat_state){.verdict = SEAT_MISSING, .reason = "PodMissing"};
   if (pod == NULL) return;
   if (pod->meta.deleted != 0) {
@@ -131,9 +130,9 @@ void seat_look(const struct pod *pod, const struct match_defaults *limits, msec 
   } else if (pod->ready && !text_empty(pod->ip)) {
     verdict(ret, SEAT_READY, "Ready", "ready");
   } else if (c == NULL || !c->running) {
-    look_at_pending(pod, c, now, ret);
+    look_at_pending(pod, c, seen, ret);
   } else {
-    const msec left = c->started + (msec)limits->startup_seconds * 1000 - now;
+    const msec left = (msec)limits->startup_seconds * 1000 - seen;
     if (left <= 0) {
       verdict(ret, SEAT_AGENT_FAULT, "NotServing", "It did not answer on port %d within %d s of its start.", AGENT_PORT,
               limits->startup_seconds);

@@ -23,6 +23,23 @@ static int32_t room_of(const struct queue *q, const struct matchmaking_agent *a)
   return a->agent->mode == AGENT_ONCE && room > 1 ? 1 : room;
 }
 
+// When a match was over by the clock of that moment. Its completion is never before its start, so that it may lie
+// ahead after the clock was set back; this does not.
+static msec end_of(const struct match *m) {
+  const char *type = condition_is_true(&m->status.conditions, "Complete") ? "Complete" : "Failed";
+  const struct condition *c = condition_find(&m->status.conditions, type);
+  return c != NULL && c->changed > 0 ? c->changed : m->status.completed;
+}
+
+// Whether the two should not meet again yet. An end that lies ahead by more than clocks may differ was told by a
+// clock that has been set back since: the old time is not waited for.
+static bool is_recent(const struct queue *q, const struct match *m, msec now) {
+  const msec cooldown = (msec)q->cooldown_seconds * 1000;
+  if (!match_is_finished(m)) return cooldown > 0;
+  const msec passed = now - end_of(m);
+  return passed < cooldown && passed > -cooldown;
+}
+
 static void pass_collect(const struct matchmaking_view *v, msec now, struct pass *ret) {
   const struct queue *q = v->self;
   ret->entries = mem_grow(NULL, v->agent_count + 1, sizeof(*ret->entries));
@@ -48,10 +65,8 @@ static void pass_collect(const struct matchmaking_view *v, msec now, struct pass
   ret->recent = pairing_recent_new();
   for (size_t i = 0; i < v->match_count; i++) {
     const struct match *m = v->matches[i];
-    const bool over = match_is_finished(m);
-    if (!over && !match_is_waiting(m)) ret->playing++;
-    const msec last = over ? m->status.completed : now;
-    if (now - last < (msec)q->cooldown_seconds * 1000) {
+    if (!match_is_finished(m) && !match_is_waiting(m)) ret->playing++;
+    if (is_recent(q, m, now)) {
       pairing_recent_add(ret->recent, m->participants[0].agent, m->participants[1].agent);
     }
   }
@@ -86,6 +101,11 @@ static json *match_body(const struct queue *q, const struct matchmaking_agent *a
   return match;
 }
 
+static msec wait_of(const struct matchmaking_agent *a, msec now) {
+  const msec enqueued = a->agent->status.queue.enqueued;
+  return now > enqueued ? now - enqueued : 0;  // not, when the clock was set back
+}
+
 static int compare_waits(const void *a, const void *b) {
   const msec x = *(const msec *)a, y = *(const msec *)b;
   return (x > y) - (x < y);
@@ -116,8 +136,8 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
   for (size_t i = 0; i < made; i++) {
     paired[pairs[i].first] = paired[pairs[i].second] = true;
     const struct matchmaking_agent *a = pass->whose[pairs[i].first], *b = pass->whose[pairs[i].second];
-    waits[2 * i] = now - a->agent->status.queue.enqueued;
-    waits[2 * i + 1] = now - b->agent->status.queue.enqueued;
+    waits[2 * i] = wait_of(a, now);
+    waits[2 * i + 1] = wait_of(b, now);
     const bool swap = swap_seats(a, b);
     plan_create(ret, &KIND_MATCH, match_body(q, swap ? b : a, swap ? a : b));
   }

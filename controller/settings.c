@@ -150,6 +150,7 @@ static const struct setting table[] = {
     {"RUNTIME_IMAGE", NULL, STORE_TEXT, AT(runtime_image), is_image, IMAGE_OF},
     {"REGISTRY_INSECURE", "false", STORE_BOOL, AT(registry_insecure), is_bool, BOOL_OF},
     {"REGISTRY_SECRET", "", STORE_TEXT, AT(registry_secret), is_object_name, NAME_OF},
+    {"REGISTRY_PULL_SECRET", "", STORE_TEXT, AT(registry_pull_secret), is_object_name, NAME_OF},
     {"CA_CONFIGMAP", "", STORE_TEXT, AT(ca_config_map), is_object_name, NAME_OF},
     {"TRIVY_DB_REPOSITORY", "", STORE_TEXT, AT(trivy_db_repository), is_repository,
      "an OCI repository such as registry.example.com/mirror/trivy-db:2"},
@@ -236,6 +237,16 @@ static char *host_name(void) {
   return mem_strdup(name);
 }
 
+// What holds of several variables together.
+static enum error_code check_together(const struct settings *s, struct error *e) {
+  if (s->registry_pull_secret && text_equal(s->registry_pull_secret, s->registry_secret))
+    return error_set(e, ERR_INVALID,
+                     "REGISTRY_PULL_SECRET is \"%s\", as REGISTRY_SECRET is, but must be another: authors' build steps "
+                     "can read it",
+                     s->registry_pull_secret);
+  return ERR_NONE;
+}
+
 enum error_code settings_load(struct settings *ret, struct error *e) {
   struct settings s = {0};
   for (unsigned i = 0; i < array_size(table); i++) {
@@ -251,6 +262,11 @@ enum error_code settings_load(struct settings *ret, struct error *e) {
       settings_done(&s);
       return code;
     }
+  }
+  enum error_code code = check_together(&s, e);
+  if (code) {
+    settings_done(&s);
+    return code;
   }
   if (!s.pod_name) s.pod_name = host_name();
   *ret = s;

@@ -11,7 +11,7 @@ struct settings {
   char *executor_url;  // EXECUTOR_URL with scheme
   char *fetch_image, *builder_image, *scanner_image, *runtime_image;
   bool registry_insecure;
-  char *registry_secret, *ca_config_map;  // NULL: none
+  char *registry_secret, *registry_pull_secret, *ca_config_map;  // NULL: none
   char *trivy_db_repository, *trivy_server_url;
   bool trivy_offline;
   char *pip_index_url;

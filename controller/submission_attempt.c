@@ -86,8 +86,18 @@ static const char *pull_message(const char *message) {
   return why ? why + strlen(marker) : message;
 }
 
+void step_end_cut_off(struct submission_step *s, const struct pod *pod) {
+  if (pod && pod->cut_off && !pod->meta.deleted) s->cut_off = pod;
+}
+
 bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]) {
   if (!p) return false;
+  if (p->cut_off) {
+    *ret_reason = "NodeRestarted";
+    snprintf(ret_message, LINE_MAX_BYTES,
+             "its node went down in the middle of it; what is left is removed, then it is tried again");
+    return true;
+  }
   if (!p->scheduled && p->unscheduled_message) {
     *ret_reason = "Unschedulable";
     words_clean(p->unscheduled_message, strlen(p->unscheduled_message), ret_message, LINE_MAX_BYTES);
@@ -172,10 +182,9 @@ bool ending_from_container(struct submission_step *s, const struct pod *pod, con
     ending_set(ret, ENDING_FAILURE, "OOMKilled", "it needed more than its %s of memory", memory);
     return true;
   }
-  // The termination message is what the container wrote itself (a digest, from before the push) or,
-  // when it wrote nothing, the end of its log.
-  char digest[DIGEST_SIZE], line[LINE_MAX_BYTES] = "";
-  if (!text_empty(c->message) && !words_is_digest(c->message, digest)) words_error_line(c->message, line);
+  // The termination message is what the container wrote itself or, when it wrote nothing, the end of its log.
+  char line[LINE_MAX_BYTES] = "";
+  if (!text_empty(c->message)) words_error_line(c->message, line);
   if (!line[0]) {
     const char *log = step_log(s, pod, c->name);
     if (!log) return false;

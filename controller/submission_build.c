@@ -44,6 +44,8 @@ static void note_progress(struct submission_step *s, enum job_state state, const
   } else if (pod_is_stuck(pod, &reason, why)) {
     snprintf(message, sizeof(message), "Attempt %d of %d %s: %s", number, tries,
              text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);
+  } else if (ended_well(pod_container(pod, "build"))) {
+    snprintf(message, sizeof(message), "Attempt %d of %d is pushing the image.", number, tries);
   } else if (ended_well(pod_container(pod, "fetch"))) {
     snprintf(message, sizeof(message), "Attempt %d of %d is building the image.", number, tries);
   } else {
@@ -68,20 +70,31 @@ static void from_fetch(struct submission_step *s, const struct pod *pod, const s
     ending_from_container(s, pod, fetch, "FetchFailed", s->settings->build_memory, ret);
 }
 
+// The digest and these words are of a container that the author's steps had no part in.
+static void from_push(struct submission_step *s, const struct pod *pod, const struct container_state *push,
+                      struct ending *ret) {
+  bool spoke = push->exit_code == EXIT_REFUSED || push->exit_code == EXIT_TRANSIENT;
+  if (spoke && ending_from_fetch(push, ENDING_FAILURE, ret)) return;
+  ending_from_container(s, pod, push, "PushFailed", s->settings->build_memory, ret);
+}
+
 static void how_it_ended(struct submission_step *s, const struct job *job, const struct pod *pod, struct ending *ret) {
-  const struct container_state *fetch = pod_container(pod, "fetch"), *build = pod_container(pod, "build");
+  const struct container_state *fetch = pod_container(pod, "fetch"), *layers = pod_container(pod, "layers");
+  const struct container_state *build = pod_container(pod, "build"), *push = pod_container(pod, "push");
   *ret = (struct ending){0};
   // What was refused stays refused, whatever became of the Pod then.
   bool was_refused = ended_badly(fetch) && fetch->exit_code == EXIT_REFUSED;
   if (!was_refused && ending_from_outside(s, job, pod, BUILT, s->view->self->timeout_seconds, ret)) return;
   if (ended_badly(fetch)) {
     from_fetch(s, pod, fetch, ret);
-  } else if (ended_badly(build)) {
-    ending_from_container(s, pod, build, "BuildFailed", s->settings->build_memory, ret);
-  } else if (ended_well(build) && words_is_digest(build->message, ret->digest)) {
+  } else if (ended_badly(layers) || ended_badly(build)) {
+    ending_from_container(s, pod, ended_badly(layers) ? layers : build, "BuildFailed", s->settings->build_memory, ret);
+  } else if (ended_badly(push)) {
+    from_push(s, pod, push, ret);
+  } else if (ended_well(push) && words_is_digest(push->message, ret->digest)) {
     ret->kind = ENDING_SUCCESS;
-  } else if (ended_well(build)) {
-    ending_set(ret, ENDING_FAILURE, "BuildFailed", "the builder ended well but left no image digest");
+  } else if (ended_well(push)) {
+    ending_set(ret, ENDING_FAILURE, "PushFailed", "the image was pushed, but its digest was not told");
   } else {
     ending_set(ret, ENDING_FAILURE, "PodLost", "the Pod ended before its containers ran");
   }
@@ -117,7 +130,7 @@ static void refused(struct submission_step *s, struct attempt *attempt, const st
 
 static void given_up(struct submission_step *s, const struct attempt *last, const struct ending *e) {
   char message[1600];
-  bool named = !text_equal(e->reason, "BuildFailed");
+  bool named = !text_equal(e->reason, "BuildFailed") && !text_equal(e->reason, "PushFailed");
   snprintf(message, sizeof(message), "Attempt %d of %d failed: %s%s%s%s %s", last->number, tries_of(s->view->self),
            named ? e->reason : "", named ? ": " : "", e->message, stop_of(e->message),
            words_advice(e->reason, e->message));
@@ -129,8 +142,9 @@ static void given_up(struct submission_step *s, const struct attempt *last, cons
   }
   if (!condition_is_true(&s->to.conditions, FETCHED))
     step_condition(s, FETCHED, CONDITION_UNKNOWN, "NotSeen", "The build ended before the source was seen to arrive.");
-  step_condition(s, BUILT, CONDITION_FALSE, "BuildFailed", "%s", message);
-  step_fail(s, "Failed", "BuildFailed", message);
+  const char *what = text_equal(e->reason, "PushFailed") ? "PushFailed" : "BuildFailed";
+  step_condition(s, BUILT, CONDITION_FALSE, what, "%s", message);
+  step_fail(s, "Failed", what, message);
 }
 
 // After a failed attempt that is not the last: waits, then true.
@@ -170,6 +184,7 @@ static enum look look(struct submission_step *s, struct attempt *attempt) {
   }
   if (e.kind == ENDING_NONE) {
     if (state == JOB_ABSENT) s->build = (int)index + 1;
+    if (state == JOB_RUNNING) step_end_cut_off(s, pod);
     note_progress(s, state, pod, (int)index + 1);
     return LOOK_RUNS;
   }

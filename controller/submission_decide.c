@@ -33,6 +33,7 @@ static void emit(struct submission_step *s, struct plan *plan) {
     const char *image = self->source == SOURCE_IMAGE ? self->image : s->to.image;
     plan_create(plan, &KIND_JOB, submission_scan_job(self, image, s->scan, s->settings));
   }
+  if (s->cut_off) plan_delete(plan, &KIND_POD, &s->cut_off->meta);
   if (s->log) plan_read_log(plan, s->log->meta.name, s->log->meta.uid, s->log_container);
   if (s->again > 0) plan_again(plan, s->again);
 }

@@ -1,4 +1,4 @@
-// The Jobs of a Submission as they are sent: fetch + Kaniko, and Trivy + report.
+// The Jobs of a Submission as they are sent: fetch + layers + Kaniko + push, and Trivy + report.
 #include <stdio.h>
 #include <string.h>
 
@@ -15,13 +15,16 @@
 // Kaniko leaves out of the image whatever is mounted, so the source is mounted where images have
 // nothing of theirs: an author's Dockerfile may use /workspace.
 #define SOURCE_FOLDER "/kaniko/buildcontext"
+// What the builder leaves for the registry: image/, and layer:<key>/ of each layer that the next build may take.
+#define BUILT_FOLDER "/kaniko/built"
+#define CREDENTIALS_FOLDER "/etc/rl-arena/docker"
 
 // Where the front keeps uploads, below FRONT_URL.
 #define FRONT_SOURCES "/internal/v1/sources"
 #define FETCH_ACCOUNT "fetch"
 #define TOKEN_FOLDER "/var/run/secrets/rl-arena-front"
 
-enum { FETCH_SECONDS = 300, TRIVY_SECONDS = SCAN_SECONDS - 60 };
+enum { FETCH_SECONDS = 300, LAYERS_SECONDS = 60, TRIVY_SECONDS = SCAN_SECONDS - 60 };
 
 // ---- fetch ---------------------------------------------------------------------------------------
 
@@ -124,33 +127,83 @@ static void pip_args(json *build, const struct settings *settings) {
   pod_arg_format(build, "--build-arg=PIP_TRUSTED_HOST=%.*s", (int)length, host);
 }
 
-static void build_args(json *build, const struct submission *s, int version, const struct settings *settings) {
-  char image[IMAGE_SIZE];
-  if (!name_image(image, settings->registry, s->meta.namespace, s->agent, version, s->meta.uid)) image[0] = '\0';
+static void build_args(json *build, const struct submission *s, const struct settings *settings) {
   pod_arg(build, "--context=dir://" SOURCE_FOLDER "/context");
   pod_arg(build, "--dockerfile=" SOURCE_FOLDER "/Dockerfile");
-  pod_arg_format(build, "--destination=%s", image);
-  pod_arg(build, "--digest-file=/dev/termination-log");
+  pod_arg(build, "--no-push");
+  pod_arg(build, "--oci-layout-path=" BUILT_FOLDER "/image");
   if (s->no_cache) {
     pod_arg(build, "--cache=false");
   } else {
     pod_arg(build, "--cache=true");
     pod_arg(build, "--cache-ttl=24h");
-    pod_arg_format(build, "--cache-repo=%s/cache", settings->registry);
+    pod_arg(build, "--cache-repo=oci:" BUILT_FOLDER "/layer");
   }
   pod_arg(build, "--snapshot-mode=redo");  // by size, owner and time: does not read every file again
-  pod_arg(build, "--push-retry=3");
   pod_arg(build, "--image-download-retry=3");
   pod_arg(build, "--log-format=text");
   pod_arg(build, "--force");  // it is in a container, also where Kaniko cannot tell
   if (settings->registry_insecure) {
-    pod_arg(build, "--insecure");
     pod_arg(build, "--insecure-pull");
-    pod_arg(build, "--skip-tls-verify");
     pod_arg(build, "--skip-tls-verify-pull");
   }
   pod_arg_format(build, "--build-arg=RUNTIME_IMAGE=%s", settings->runtime_image);
   pip_args(build, settings);
+}
+
+// Kaniko runs the author's steps in its own container, as the same user: whatever it is given, they have too. So it is
+// given no account that could push, or read what others made.
+static void add_build(json *pod, const struct submission *s, const struct settings *settings) {
+  json *build = pod_container_add(pod, true, "build", settings->builder_image);
+  build_args(build, s, settings);
+  pod_mount(build, "workspace", SOURCE_FOLDER, false);
+  pod_mount(build, "built", BUILT_FOLDER, false);
+  pod_credentials(pod, build, "bases", settings->registry_pull_secret, "/kaniko/.docker");
+  pod_ca(pod, build, "/kaniko/ca", settings);
+  if (settings->ca_config_map) pod_env(build, "SSL_CERT_DIR", "/kaniko/ssl/certs:/kaniko/ca");
+  pod_resources(build, settings->build_cpu, settings->build_memory, settings->build_disk);
+  pod_root(build);
+}
+
+// ---- to and from the registry --------------------------------------------------------------------
+
+// What layers and push have in common; before and after the author's steps, never beside them.
+static void with_registry(json *pod, json *container, const struct submission *s, const struct settings *settings) {
+  if (!s->no_cache) {
+    pod_arg(container, "--cache");
+    pod_arg_format(container, "%s/%s/%s/cache", settings->registry, s->meta.namespace, s->agent);
+  }
+  if (settings->registry_insecure) pod_arg(container, "--insecure");
+  pod_credentials(pod, container, "registry", settings->registry_secret, CREDENTIALS_FOLDER);
+  if (settings->registry_secret) pair(container, "--credentials", CREDENTIALS_FOLDER "/config.json");
+  pod_ca(pod, container, CA_FOLDER, settings);
+  if (settings->ca_config_map) pod_env(container, "SSL_CERT_FILE", CA_FOLDER "/ca.crt");
+  pod_resources(container, settings->build_cpu, settings->build_memory, settings->build_disk);
+}
+
+static void add_layers(json *pod, const struct submission *s, const struct settings *settings) {
+  json *layers = pod_container_add(pod, true, "layers", settings->fetch_image);
+  pod_arg(layers, "layers");
+  pair(layers, "--to", "/built");
+  pod_arg(layers, "--timeout");
+  pod_arg_format(layers, "%d", LAYERS_SECONDS);
+  with_registry(pod, layers, s, settings);
+  pod_mount(layers, "built", "/built", false);
+  pod_restrict(layers);
+}
+
+static void add_push(json *pod, const struct submission *s, int version, const struct settings *settings) {
+  char image[IMAGE_SIZE];
+  if (!name_image(image, settings->registry, s->meta.namespace, s->agent, version, s->meta.uid)) image[0] = '\0';
+  json *push = pod_container_add(pod, false, "push", settings->fetch_image);
+  pod_arg(push, "push");
+  pair(push, "--from", "/built");
+  pair(push, "--to", image);
+  pod_arg(push, "--timeout");
+  pod_arg_format(push, "%d", s->timeout_seconds);
+  with_registry(pod, push, s, settings);
+  pod_mount(push, "built", "/built", true);
+  pod_reader(push);
 }
 
 json *submission_build_job(const struct submission *s, int version, int attempt, const struct settings *settings) {
@@ -159,16 +212,11 @@ json *submission_build_job(const struct submission *s, int version, int attempt,
   json *pod;
   json *job = pod_job(s, name, "build", s->timeout_seconds, settings, &pod);
   pod_volume_empty(pod, "workspace", WORKSPACE_SIZE);
+  pod_volume_empty(pod, "built", settings->build_disk);
   add_fetch(pod, s, settings);
-
-  json *build = pod_container_add(pod, false, "build", settings->builder_image);
-  build_args(build, s, version, settings);
-  pod_mount(build, "workspace", SOURCE_FOLDER, false);
-  pod_credentials(pod, build, "/kaniko/.docker", settings);
-  pod_ca(pod, build, "/kaniko/ca", settings);
-  if (settings->ca_config_map) pod_env(build, "SSL_CERT_DIR", "/kaniko/ssl/certs:/kaniko/ca");
-  pod_resources(build, settings->build_cpu, settings->build_memory, settings->build_disk);
-  pod_root(build);
+  if (!s->no_cache) add_layers(pod, s, settings);
+  add_build(pod, s, settings);
+  add_push(pod, s, version, settings);
   return job;
 }
 
@@ -215,8 +263,8 @@ json *submission_scan_job(const struct submission *s, const char *image, int att
   pod_mount(scan, "report", "/report", false);
   pod_mount(scan, "cache", "/cache", false);
   pod_mount(scan, "tmp", "/tmp", false);
-  pod_credentials(pod, scan, "/etc/rl-arena/docker", settings);
-  if (settings->registry_secret) pod_env(scan, "DOCKER_CONFIG", "/etc/rl-arena/docker");
+  pod_credentials(pod, scan, "registry", settings->registry_secret, CREDENTIALS_FOLDER);
+  if (settings->registry_secret) pod_env(scan, "DOCKER_CONFIG", CREDENTIALS_FOLDER);
   pod_ca(pod, scan, CA_FOLDER, settings);
   if (settings->ca_config_map) pod_env(scan, "SSL_CERT_DIR", CA_FOLDER);
   pod_resources(scan, SCAN_CPU, settings->scan_memory, settings->build_disk);

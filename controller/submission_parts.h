@@ -25,9 +25,10 @@ struct submission_step {
   msec now;
   struct submission_status to;
   // To be done when `to` is written:
-  json *agent_patch;      // gives the version; owned
-  int build, scan;        // the attempt whose Job is missing; 0: none
-  const struct pod *log;  // whose log is needed for the next decision; NULL: none
+  json *agent_patch;          // gives the version; owned
+  int build, scan;            // the attempt whose Job is missing; 0: none
+  const struct pod *cut_off;  // to be deleted, so that its Job ends; NULL: none
+  const struct pod *log;      // whose log is needed for the next decision; NULL: none
   const char *log_container;
   msec again;  // look again after this long; 0: only when something changes
 };
@@ -84,6 +85,8 @@ void attempt_finish(struct submission_step *s, struct attempt *a, const struct j
 // Milliseconds until the attempt after this finished one may start; <= 0: now.
 msec attempt_wait(const struct submission_step *s, const struct attempt *finished);
 
+// A Pod that will never end by itself is deleted: its Job then fails, and the attempt with it.
+void step_end_cut_off(struct submission_step *s, const struct pod *pod);
 // Why a Pod does not get on, in one word and a sentence ("" when nobody says); false when it does.
 bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]);
 

@@ -100,14 +100,22 @@ void pod_resources(json *container, const char *cpu, const char *memory, const c
   }
 }
 
-void pod_restrict(json *container) {
+static json *without_anything(json *container, int user) {
   json *context = json_add_object(container, "securityContext");
-  json_add_bool(context, "runAsNonRoot", true);
-  json_add_int(context, "runAsUser", USER);
-  json_add_int(context, "runAsGroup", USER);
+  json_add_int(context, "runAsUser", user);
+  json_add_int(context, "runAsGroup", user);
   json_add_bool(context, "allowPrivilegeEscalation", false);
   json_add_bool(context, "readOnlyRootFilesystem", true);
   json_push_text(json_add_array(json_add_object(context, "capabilities"), "drop"), "ALL");
+  return context;
+}
+
+void pod_restrict(json *container) {
+  json_add_bool(without_anything(container, USER), "runAsNonRoot", true);
+}
+
+void pod_reader(json *container) {
+  without_anything(container, 0);
 }
 
 void pod_root(json *container) {
@@ -158,14 +166,14 @@ static void item(json *source, const char *key, const char *path) {
   json_add_text(one, "path", path);
 }
 
-void pod_credentials(json *pod, json *container, const char *folder, const struct settings *settings) {
-  if (!settings->registry_secret) return;
-  if (!has_volume(pod, "registry")) {
-    json *secret = json_add_object(volume_add(pod, "registry"), "secret");
-    json_add_text(secret, "secretName", settings->registry_secret);
-    item(secret, ".dockerconfigjson", "config.json");
+void pod_credentials(json *pod, json *container, const char *volume, const char *secret, const char *folder) {
+  if (!secret) return;
+  if (!has_volume(pod, volume)) {
+    json *source = json_add_object(volume_add(pod, volume), "secret");
+    json_add_text(source, "secretName", secret);
+    item(source, ".dockerconfigjson", "config.json");
   }
-  pod_mount(container, "registry", folder, true);
+  pod_mount(container, volume, folder, true);
 }
 
 void pod_ca(json *pod, json *container, const char *folder, const struct settings *settings) {

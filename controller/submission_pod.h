@@ -25,10 +25,13 @@ void pod_resources(json *container, const char *cpu, const char *memory, const c
 void pod_restrict(json *container);
 // Root of its own container and nothing more: what unpacking and running a Dockerfile's steps needs.
 void pod_root(json *container);
+// Root without any capability: reads what another container's root wrote, otherwise as restricted.
+void pod_reader(json *container);
 
 // A token of the Pod's service account for the front, which expires soon; for this one container.
 void pod_front_token(json *pod, json *container, const char *folder);
 void pod_volume_empty(json *pod, const char *name, const char *size);
-// The registry's credentials as config.json and the CA bundle as ca.crt; only where they are configured.
-void pod_credentials(json *pod, json *container, const char *folder, const struct settings *settings);
+// A registry's credentials as config.json and the CA bundle as ca.crt; only where they are configured. The container
+// that runs an author's steps never gets `registry_secret`.
+void pod_credentials(json *pod, json *container, const char *volume, const char *secret, const char *folder);
 void pod_ca(json *pod, json *container, const char *folder, const struct settings *settings);

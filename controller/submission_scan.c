@@ -126,6 +126,7 @@ static bool look(struct submission_step *s, struct attempt *attempt) {
   if (state == JOB_ENDED) how_it_ended(s, job, pod, &report, &e);
   if (e.kind == ENDING_NONE) {
     if (state == JOB_ABSENT) s->scan = (int)index + 1;
+    if (state == JOB_RUNNING) step_end_cut_off(s, pod);
     note_progress(s, state, pod, (int)index + 1);
     return false;
   }

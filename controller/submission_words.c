@@ -83,19 +83,9 @@ struct candidates {
   char wrapper[LINE_MAX_BYTES];  // the last at all
 };
 
-// Kaniko's advice in front of what the registry answered is for somebody at a command line, and long.
-static size_t push_advice_length(const char *line, size_t length) {
-  static const char advice[] =
-      "error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated "
-      "correctly, and try again: ";
-  size_t n = sizeof(advice) - 1;
-  return length > n && memcmp(line, advice, n) == 0 ? n : 0;
-}
-
 static void consider(struct candidates *c, const char *line, size_t length) {
   char clean[LINE_MAX_BYTES];
-  size_t skip = push_advice_length(line, length);
-  words_clean(line + skip, length - skip, clean, sizeof(clean));
+  words_clean(line, length, clean, sizeof(clean));
   if (!clean[0]) return;
   if (is_wrapper(clean)) {
     if (!c->wrapper[0]) memcpy(c->wrapper, clean, sizeof(clean));
@@ -148,8 +138,11 @@ bool words_is_digest(const char *text, char ret[DIGEST_SIZE]) {
   return true;
 }
 
-static bool is_push(const char *message) {
-  return text_starts(message, "checking push permission") || text_starts(message, "error pushing image");
+// Kaniko asked a registry for an image to build on, and did not get it.
+static bool is_base(const char *message) {
+  static const char *const answers[] = {"UNAUTHORIZED", "DENIED",       "MANIFEST_UNKNOWN",  "NAME_UNKNOWN",
+                                        "x509:",        "no such host", "connection refused"};
+  return contains(message, "/v2/") && contains_any(message, answers, array_size(answers));
 }
 
 const char *words_advice(const char *reason, const char *message) {
@@ -165,10 +158,15 @@ const char *words_advice(const char *reason, const char *message) {
       {"PodLost",
        "The platform lost it, which is not the source's fault: apply a new Submission, or tell the arena's operator."},
       {"Disrupted", "The platform took it away, which is not the source's fault: apply a new Submission."},
+      {"PushFailed",
+       "The registry did not take the image, which is not the source's fault: tell the arena's operator."},
+      {"BadImage", "Fix the Dockerfile, then apply a new Submission."},
+      {"ImageTooBig", "Leave out what the agent does not need, then apply a new Submission."},
       {"BuildFailed", "Fix the source (Dockerfile, requirements.txt), then apply a new Submission."},
   };
-  if (is_push(message))
-    return "The registry did not take the image, which is not the source's fault: tell the arena's operator.";
+  if (text_equal(reason, "BuildFailed") && is_base(message))
+    return "The image to build on could not be had: correct FROM if that is the source's own, otherwise tell the "
+           "arena's operator.";
   for (unsigned i = 0; i < array_size(table); i++)
     if (text_equal(table[i].reason, reason)) return table[i].advice;
   return "Apply a new Submission once that is solved.";

@@ -1,5 +1,7 @@
-// fetch brings a submission's source into the build's workspace, or a scanner's report into one line. It runs once in a
-// Pod and ends: 0 done, 10 refused (never to be tried again as it is), 11 transient, 2 wrong command line.
+// fetch is what is ours in the Pods that build and scan: it brings a submission's source into the build's workspace and
+// the layers of earlier builds beside it, takes the built image to the registry, and turns a scanner's report into one
+// line. It runs once and ends: 0 done, 10 refused (never to be tried again as it is), 11 transient, 2 wrong command
+// line.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,31 +20,38 @@
 #include "files.h"
 #include "git.h"
 #include "inline.h"
+#include "layers.h"
 #include "options.h"
 #include "progress.h"
+#include "push.h"
 #include "report.h"
 #include "tree.h"
 #include "unpack.h"
 
 enum { EXIT_USAGE = 2, WATCHDOG_GRACE_SECONDS = 5 };
 
-static const char *watchdog_message_file;
+static const char *watchdog_message_file, *watchdog_text;
+static int watchdog_code;
 
 // The deadline is checked wherever fetch waits; this ends it where a library computes for ever on hostile input.
 static void on_alarm(int signal) {
   (void)signal;
-  static const char TEXT[] =
-      "{\"reason\":\"Timeout\",\"message\":\"Fetching the source took too long. It will be tried again; make the "
-      "source smaller.\"}\n";
+  size_t length = strlen(watchdog_text);
   const char *path = watchdog_message_file ? watchdog_message_file : "/dev/termination-log";
   int fd = open(path, O_WRONLY | O_TRUNC | (watchdog_message_file ? O_CREAT : 0), 0644);
-  if (fd >= 0 && write(fd, TEXT, sizeof TEXT - 1) < 0) _exit(FAULT_TRANSIENT);
-  if (write(STDERR_FILENO, TEXT, sizeof TEXT - 1) < 0) _exit(FAULT_TRANSIENT);
-  _exit(FAULT_TRANSIENT);
+  if (fd >= 0 && write(fd, watchdog_text, length) < 0) _exit(watchdog_code);
+  if (write(STDERR_FILENO, watchdog_text, length) < 0) _exit(watchdog_code);
+  _exit(watchdog_code);
 }
 
 static void start_watchdog(const struct options *o) {
   watchdog_message_file = o->message_file;
+  watchdog_code = o->mode == MODE_LAYERS ? EXIT_SUCCESS : FAULT_TRANSIENT;
+  watchdog_text = o->mode == MODE_LAYERS ? "No layers of earlier builds: the registry is too slow.\n"
+                  : o->mode == MODE_PUSH
+                      ? "{\"reason\":\"PushFailed\",\"message\":\"Pushing the image took too long.\"}\n"
+                      : "{\"reason\":\"Timeout\",\"message\":\"Fetching the source took too long. It will be tried "
+                        "again; make the source smaller.\"}\n";
   struct sigaction action = {.sa_handler = on_alarm};
   sigaction(SIGALRM, &action, NULL);
   alarm((unsigned)o->timeout_seconds + WATCHDOG_GRACE_SECONDS);
@@ -104,6 +113,15 @@ static bool run_report(const struct options *o, struct fault *f) {
   return fflush(stdout) == 0 || fault_retry(f, "DiskError", "The report's summary could not be written.");
 }
 
+static bool run(const struct options *o, struct fault *f) {
+  switch (o->mode) {
+    case MODE_REPORT: return run_report(o, f);
+    case MODE_PUSH: return push_image(o, f);
+    case MODE_LAYERS: layers_bring(o); return true;
+    default: return run_source(o, f);
+  }
+}
+
 int main(int argc, char **argv) {
   struct options options;
   if (!options_parse(argc, argv, &options)) return EXIT_USAGE;
@@ -112,7 +130,7 @@ int main(int argc, char **argv) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
 
   struct fault fault = {0};
-  bool ok = options.mode == MODE_REPORT ? run_report(&options, &fault) : run_source(&options, &fault);
+  bool ok = run(&options, &fault);
   curl_global_cleanup();
   if (ok) return EXIT_SUCCESS;
   fault_report(&fault, options.message_file);

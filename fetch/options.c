@@ -15,14 +15,19 @@ static const char USAGE[] =
     "fetch archive --url URL --sha256 HEX --format zip|tar.gz --to FOLDER\n"
     "fetch git     --url URL --ref REF [--path FOLDER] --to FOLDER\n"
     "fetch report  --from FILE [--db-metadata FILE] [--scanner-version TEXT]\n"
+    "fetch layers  --cache HOST/NAME --to FOLDER\n"
+    "fetch push    --from FOLDER --to HOST/NAME:TAG [--cache HOST/NAME]\n"
     "  --runtime-image IMAGE   base of the Dockerfile when the source has none\n"
     "  --front-url URL         uploads below this address come from the arena itself: no other server gets the token\n"
     "  --front-token-file FILE the token\n"
     "  --allow-cidr NETWORK    also fetch from this private network (repeatable, or separated by commas)\n"
     "  --max-bytes N           of the download, and of the source when unpacked (536870912)\n"
+    "                          of an image (4294967296)\n"
     "  --max-files N           files, folders and links of the source (20000)\n"
     "  --timeout SECONDS       for everything (300)\n"
-    "  --message-file FILE     where a failure's reason goes (/dev/termination-log)\n";
+    "  --message-file FILE     where a failure's reason, or a pushed image's digest, goes (/dev/termination-log)\n"
+    "  --credentials FILE      the registry's, a config.json of Docker's\n"
+    "  --insecure              the registry speaks http, or https that is not verified\n";
 
 enum option_id {
   OPTION_FROM = 256,
@@ -42,6 +47,9 @@ enum option_id {
   OPTION_MESSAGE_FILE,
   OPTION_DB_METADATA,
   OPTION_SCANNER_VERSION,
+  OPTION_CACHE,
+  OPTION_CREDENTIALS,
+  OPTION_INSECURE,
   OPTION_HELP,
 };
 
@@ -63,6 +71,9 @@ static const struct option LONG_OPTIONS[] = {
     {"message-file", required_argument, NULL, OPTION_MESSAGE_FILE},
     {"db-metadata", required_argument, NULL, OPTION_DB_METADATA},
     {"scanner-version", required_argument, NULL, OPTION_SCANNER_VERSION},
+    {"cache", required_argument, NULL, OPTION_CACHE},
+    {"credentials", required_argument, NULL, OPTION_CREDENTIALS},
+    {"insecure", no_argument, NULL, OPTION_INSECURE},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
 };
@@ -143,10 +154,13 @@ static bool parse_option(struct options *o, int id, const char *text) {
       [OPTION_MESSAGE_FILE - OPTION_FROM] = &o->message_file,
       [OPTION_DB_METADATA - OPTION_FROM] = &o->db_metadata,
       [OPTION_SCANNER_VERSION - OPTION_FROM] = &o->scanner_version,
+      [OPTION_CACHE - OPTION_FROM] = &o->cache,
+      [OPTION_CREDENTIALS - OPTION_FROM] = &o->registry.credentials,
   };
   switch (id) {
     case OPTION_FORMAT: return parse_format(o, text);
     case OPTION_ALLOW_CIDR: return parse_cidrs(o, text);
+    case OPTION_INSECURE: o->registry.insecure = true; return true;
     case OPTION_MAX_BYTES:
     case OPTION_MAX_FILES:
     case OPTION_TIMEOUT: return parse_limit(o, id, text);
@@ -170,6 +184,20 @@ static bool is_image(const char *text) {
   return true;
 }
 
+// host[:port]/name, and :tag where there has to be one. It becomes part of addresses.
+static bool is_repository(const char *text, bool tagged) {
+  const char *name = strchr(text, '/');
+  const char *tag = name ? strrchr(name, ':') : NULL;
+  bool whole = name && name > text && name[1] && (!tag || (tag > name + 1 && tag[1]));
+  return whole && is_image(text) && !strchr(text, '@') && (tag != NULL) == tagged;
+}
+
+static bool check_registry(const struct options *o) {
+  if (o->cache && !is_repository(o->cache, false)) return wrong("--cache is no repository", o->cache);
+  if (o->mode == MODE_LAYERS) return o->cache || wrong("--cache is missing", NULL);
+  return is_repository(o->to, true) || wrong("--to is no repository with a tag", o->to);
+}
+
 static bool check(const struct options *o, bool format_given) {
   if (o->runtime_image && !is_image(o->runtime_image))
     return wrong("--runtime-image is no image reference", o->runtime_image);
@@ -182,12 +210,14 @@ static bool check(const struct options *o, bool format_given) {
       if (o->front.url && !o->front.token_file) return wrong("--front-token-file is missing", NULL);
       return is_sha256(o->sha256) || wrong("--sha256 must be 64 hex digits", NULL);
     case MODE_GIT: return (o->url && o->ref) || wrong("--url and --ref are needed", NULL);
+    case MODE_LAYERS: return check_registry(o);
+    case MODE_PUSH: return o->from ? check_registry(o) : wrong("--from is missing", NULL);
   }
   return false;
 }
 
 bool options_parse(int argc, char **argv, struct options *ret) {
-  static const char *const MODES[] = {"inline", "archive", "git", "report"};
+  static const char *const MODES[] = {"inline", "archive", "git", "report", "layers", "push"};
   struct options o = {.limits = {.max_bytes = 512 << 20, .max_files = 20000}, .timeout_seconds = 300};
   size_t mode = 0;
   while (argc > 1 && mode < array_size(MODES) && !text_equal(argv[1], MODES[mode])) mode++;
@@ -196,6 +226,7 @@ bool options_parse(int argc, char **argv, struct options *ret) {
     return false;
   }
   o.mode = (enum mode)mode;
+  if (o.mode == MODE_PUSH) o.limits.max_bytes = (int64_t)4 << 30;
   bool format_given = false;
   optind = 2;
   for (int id; (id = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) != -1;) {
@@ -208,6 +239,7 @@ bool options_parse(int argc, char **argv, struct options *ret) {
   }
   if (optind != argc) return wrong("unexpected argument", argv[optind]);
   if (!check(&o, format_given)) return false;
+  o.registry.deadline = clock_monotonic() + (msec)o.timeout_seconds * 1000;
   *ret = o;
   return true;
 }

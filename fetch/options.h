@@ -7,16 +7,19 @@
 #include "base/address.h"
 
 #include "front.h"
+#include "registry.h"
 #include "tree.h"
 #include "unpack.h"
 
-enum mode { MODE_INLINE, MODE_ARCHIVE, MODE_GIT, MODE_REPORT };
+enum mode { MODE_INLINE, MODE_ARCHIVE, MODE_GIT, MODE_REPORT, MODE_LAYERS, MODE_PUSH };
 enum { OPTIONS_CIDRS = 64 };
 
 struct options {
   enum mode mode;
-  const char *from;  // inline, report
-  const char *to;    // the workspace
+  const char *from;   // inline, report; push: the folder that the builder left
+  const char *to;     // the workspace; layers: the builder's folder; push: host/name:tag
+  const char *cache;  // layers, push: the repository of kept layers; NULL: none
+  struct registry_options registry;
   const char *url, *sha256, *ref, *path;
   enum unpack_format format;
   struct front front;

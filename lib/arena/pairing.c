@@ -41,7 +41,10 @@ struct pass {
 
 int32_t pairing_range(const struct pairing_rules *rules, msec enqueued, msec now) {
   if (rules->range >= rules->max_range) return rules->max_range;
-  if (now <= enqueued || rules->widen_seconds <= 0 || rules->step <= 0) return rules->range;
+  if (rules->widen_seconds <= 0 || rules->step <= 0) return rules->range;
+  // From a clock that has been set back: how long it has waited is not known, and the old time is not waited for.
+  if (enqueued - now > (msec)rules->widen_seconds * 1000) return rules->max_range;
+  if (now <= enqueued) return rules->range;
   int64_t steps = (now - enqueued) / 1000 / rules->widen_seconds;
   int64_t steps_to_max = ((int64_t)rules->max_range - rules->range + rules->step - 1) / rules->step;
   return steps >= steps_to_max ? rules->max_range : (int32_t)(rules->range + steps * rules->step);

@@ -229,6 +229,11 @@ struct http *http_new(uv_loop_t *loop) {
   return h;
 }
 
+void http_guard(struct http *h, http_may_fn *may, void *context) {
+  h->may = may;
+  h->may_context = context;
+}
+
 static void destroy_client(struct http *h) {
   while (h->requests) {
     struct http_request *r = h->requests;

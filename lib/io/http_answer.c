@@ -124,6 +124,7 @@ static enum error_code code_of(CURLcode result) {
 }
 
 enum error_code http_result_to_error(const struct http_request *r, CURLcode result, struct error *e) {
+  if (r->withheld) return error_set(e, ERR_CANCELLED, "not sent: it is no longer ours to write");
   if (r->stopped) return error_set(e, ERR_CANCELLED, "stopped by its reader");
   if (r->too_large) return error_set(e, ERR_TOO_LARGE, "the answer is larger than %zu bytes", r->body.max);
   if (result == CURLE_OK) return ERR_NONE;

@@ -16,7 +16,9 @@ struct http {
   unsigned busy;                  // entries from the loop that still use this struct
   bool in_curl;                   // libcurl is on the stack: it takes no handle in or out meanwhile
   bool unsettled;                 // something was started or cancelled meanwhile
-  bool dead;                      // freed by the caller while busy
+  http_may_fn *may;               // see http_guard; NULL: everything may
+  void *may_context;
+  bool dead;  // freed by the caller while busy
 };
 
 enum http_state { HTTP_WAITING, HTTP_RUNNING, HTTP_DONE };
@@ -32,7 +34,8 @@ struct http_request {
   bool cancelled;  // by the caller, while libcurl was on the stack
   bool stopped;    // `data` returned false
   bool too_large;
-  bool early;  // `problem` was found before the transfer began
+  bool withheld;  // by the guard
+  bool early;     // `problem` was found before the transfer began
   struct error problem;
 
   struct timer *idle;

@@ -112,6 +112,14 @@ static void set_guard(struct http_request *r, const struct http_options *o) {
   set(r, CURLOPT_REDIR_PROTOCOLS_STR, strncasecmp(o->url, "https:", 6) == 0 ? "https" : "http,https");
 }
 
+// Right before it leaves, also when it is sent again over another connection.
+static int on_leaving(void *user, char *their_address, char *our_address, int their_port, int our_port) {
+  (void)their_address, (void)our_address, (void)their_port, (void)our_port;
+  struct http_request *r = user;
+  r->withheld = r->h->may != NULL && !r->h->may(r->h->may_context);
+  return r->withheld ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 void http_setup(struct http_request *r, const struct http_options *o) {
   r->easy = mem_must(curl_easy_init());
   set(r, CURLOPT_PRIVATE, r);
@@ -125,6 +133,10 @@ void http_setup(struct http_request *r, const struct http_options *o) {
   set(r, CURLOPT_HEADERDATA, r);
   set(r, CURLOPT_WRITEFUNCTION, http_on_body);
   set(r, CURLOPT_WRITEDATA, r);
+  if (!o->unguarded && strcmp(o->method, "GET") != 0) {
+    set(r, CURLOPT_PREREQFUNCTION, on_leaving);
+    set(r, CURLOPT_PREREQDATA, r);
+  }
   set_method(r, o);
   set_tls(r, o);
   set_connection(r, o);

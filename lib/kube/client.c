@@ -29,7 +29,7 @@ struct kube_call {
   char *method, *url, *content_type, *body;
   size_t max_response;
   msec timeout, idle_timeout;
-  bool text_answer;
+  bool text_answer, unguarded;
   http_data_fn *data;
   kube_done_fn *done;
   void *context;
@@ -169,6 +169,7 @@ static void send_request(struct kube_call *call) {
                                                      .cert_file = config->files[CONFIG_CERT],
                                                      .key_file = config->files[CONFIG_KEY],
                                                      .insecure = config->insecure,
+                                                     .unguarded = call->unguarded,
                                                      .data = call->data != NULL ? on_data : NULL,
                                                      .done = on_response,
                                                      .context = call,
@@ -196,6 +197,7 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_reque
   call->timeout = r->timeout;
   call->idle_timeout = r->idle_timeout;
   call->text_answer = r->text_answer;
+  call->unguarded = r->unguarded;
   call->data = r->data;
   call->done = done;
   call->context = context;

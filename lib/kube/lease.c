@@ -114,6 +114,7 @@ static void call(struct lease *l, const char *method, json *body, kube_done_fn *
       .name = strcmp(method, "POST") == 0 ? NULL : l->name,
       .body = body,
       .timeout = l->state == LEASE_RELEASING ? RELEASE_MS : REQUEST_MS,
+      .unguarded = true,  // nobody holds it before it is written
   };
   l->call = kube_call_start(l->client, &r, done, l);
 }

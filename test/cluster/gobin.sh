@@ -90,7 +90,7 @@ gobin_build() {
         if [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -gt 6000000 ]; then
             export GOGC=400
         fi
-        run_logged "build-$name" nice "$go" build -mod=readonly -buildvcs=false -trimpath -gcflags=all=-dwarf=false \
+        run_logged "build-$name" nice "$go" build -v -mod=readonly -buildvcs=false -trimpath -gcflags=all=-dwarf=false \
             -ldflags "$(gobin_ldflags "$module")" -o "$target.part" "$package" || exit 1
         mv "$target.part" "$target"
         progress "built $name in $(($(date +%s) - started)) s"

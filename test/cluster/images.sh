@@ -160,7 +160,7 @@ image_wheels() {
         progress "fetching the Python packages of the image $1"
         rm -rf "$folder.part"
         for file in "${files[@]}"; do
-            run_logged "wheels-$1" python_venv_run base pip wheel --disable-pip-version-check --no-deps \
+            run_logged "wheels-$1" python_venv_run base pip wheel "${PIP_OPTIONS[@]}" --no-deps \
                 --wheel-dir "$folder.part" -r "$file" || die "could not fetch the packages of $file"
         done
         mv "$folder.part" "$folder"

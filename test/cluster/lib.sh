@@ -43,17 +43,32 @@ die() {
 }
 
 # run_logged NAME COMMAND...: keeps a command's output out of the way, and shows
-# its end only when it fails.
+# its end only when it fails. Every half minute a line says that it is still at it.
 run_logged() {
-    local name=$1 log
+    local name=$1 log beat code=0
     shift
     mkdir -p "$ARENA_LOG"
     log=$ARENA_LOG/$name.log
-    if ! "$@" >"$log" 2>&1 </dev/null; then
+    exec {beat}> >(heartbeat "$name" "$log")
+    "$@" >"$log" 2>&1 </dev/null {beat}>&- || code=$?
+    exec {beat}>&-
+    [ "$code" = 0 ] || {
         printf -- '--- the last lines of %s:\n' "$log" >&2
         tail -n 30 "$log" >&2
         return 1
-    fi
+    }
+}
+
+# Ends as soon as its standard input is closed.
+heartbeat() {
+    local name=$1 log=$2 began=$SECONDS code last
+    while true; do
+        code=0
+        read -r -t 30 || code=$?
+        [ "$code" -gt 128 ] || return 0
+        last=$(tail -c 400 "$log" 2>/dev/null | tail -n 1 | tr -d '\r' | cut -c 1-80)
+        progress "  $name: $((SECONDS - began)) s${last:+, at: $last}"
+    done
 }
 
 # wait_for SECONDS WHAT COMMAND...: polls until the command succeeds.

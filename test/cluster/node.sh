@@ -96,7 +96,7 @@ nodeStatusUpdateFrequency: 5s
 shutdownGracePeriod: 0s
 syncFrequency: 30s
 containerLogMaxSize: 10Mi
-# Every kubelet of a machine removes logs of Pods that it does not know.
+# Of one's own: a kubelet removes the logs of Pods that it does not know, also those of another arena on this machine.
 podLogsDir: $ARENA_STATE/pod-logs
 YAML
 }

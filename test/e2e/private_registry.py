@@ -33,17 +33,19 @@ ADDRESS = "10.77.0.1"
 OPEN_REGISTRY = f"{ADDRESS}:5000"
 REGISTRY = f"{ADDRESS}:5443"
 WEB = f"{ADDRESS}:5444"
+BASES = f"{ADDRESS}:5445"  # of images to build on: the only one whose password authors' build steps are given
 USER, PASSWORD = "arena", "correct horse"
+BASES_USER, BASES_PASSWORD = "reader", "for all to know"
 # From the arena's own names to the private ones, as an operator who mirrors them would choose.
 IMAGES = {
     "rl-arena/controller:dev": "own/controller",
     "rl-arena/executor:dev": "own/executor",
     "rl-arena/fetch:dev": "own/fetch",
-    "rl-arena/agent-runtime:dev": "own/agent-runtime",
     "rl-arena/kaniko:dev": "tools/image-builder",
     "rl-arena/trivy:dev": "tools/vulnerability-scanner",
     "rl-arena/trivy-db:2": "tools/advisories",
 }
+RUNTIME = "rl-arena/agent-runtime:dev"
 TAG = "e2e"
 
 
@@ -107,23 +109,25 @@ def program(name: str, log: pathlib.Path, *arguments: str | pathlib.Path) -> Ite
             process.wait(10)
 
 
-def registry(folder: pathlib.Path, authority: Authority) -> contextlib.AbstractContextManager[None]:
+def registry(
+    folder: pathlib.Path, authority: Authority, address: str = REGISTRY, user: str = USER, password: str = PASSWORD
+) -> contextlib.AbstractContextManager[None]:
     folder.mkdir()
     # perl has the C library's bcrypt, the only one that the registry takes.
-    hashed = command("perl", "-e", 'print crypt($ARGV[0], "\\$2b\\$05\\$" . "e2e." x 5 . "e.")', PASSWORD)
-    (folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
+    hashed = command("perl", "-e", 'print crypt($ARGV[0], "\\$2b\\$05\\$" . "e2e." x 5 . "e.")', password)
+    (folder / "htpasswd").write_text(f"{user}:{hashed}\n")
     settings = {
         "version": 0.1,
         "log": {"level": "info", "accesslog": {"disabled": False}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "auth": {"htpasswd": {"realm": "private", "path": str(folder / "htpasswd")}},
         "http": {
-            "addr": REGISTRY,
+            "addr": address,
             "tls": {"certificate": str(authority.server_certificate), "key": str(authority.server_key)},
         },
     }
     (folder / "config.yml").write_text(yaml.safe_dump(settings))
-    return program("the registry", folder / "log", "docker-registry", "serve", folder / "config.yml")
+    return program(f"the registry {address}", folder / "log", "docker-registry", "serve", folder / "config.yml")
 
 
 def web(folder: pathlib.Path, authority: Authority) -> contextlib.AbstractContextManager[None]:
@@ -142,16 +146,20 @@ def web(folder: pathlib.Path, authority: Authority) -> contextlib.AbstractContex
     )
 
 
+def copy_image(authority: Authority, source: str, target: str, user: str) -> None:
+    command(
+        *inside(
+            "skopeo", "copy", "--quiet", "--src-tls-verify=false", f"--dest-creds={user}",
+            f"--dest-cert-dir={authority.trusted}", f"docker://{OPEN_REGISTRY}/{source}", f"docker://{target}:{TAG}",
+        ),
+        limit=300,
+    )  # fmt: skip
+
+
 def copy_images(authority: Authority) -> None:
     for source, target in IMAGES.items():
-        command(
-            *inside(
-                "skopeo", "copy", "--quiet", "--src-tls-verify=false", f"--dest-creds={USER}:{PASSWORD}",
-                f"--dest-cert-dir={authority.trusted}",
-                f"docker://{OPEN_REGISTRY}/{source}", f"docker://{REGISTRY}/{target}:{TAG}",
-            ),
-            limit=300,
-        )  # fmt: skip
+        copy_image(authority, source, f"{REGISTRY}/{target}", f"{USER}:{PASSWORD}")
+    copy_image(authority, RUNTIME, f"{BASES}/agent-runtime", f"{BASES_USER}:{BASES_PASSWORD}")
 
 
 # The node
@@ -186,13 +194,17 @@ def kubectl(*arguments: str, stdin: str | None = None, namespace: str = NAMESPAC
     return cluster.kubectl(*arguments, stdin=stdin, namespace=namespace, limit=limit)
 
 
+def set_secret(namespace: str, name: str, server: str, user: str, password: str) -> None:
+    secret = kubectl(
+        "create", "secret", "docker-registry", name, f"--docker-server={server}", "--dry-run=client",
+        f"--docker-username={user}", f"--docker-password={password}", "-o", "yaml", namespace=namespace,
+    )  # fmt: skip
+    kubectl("apply", "-f", "-", stdin=secret, namespace=namespace)
+
+
 def set_password(password: str) -> None:
     for namespace in (NAMESPACE, SYSTEM):
-        secret = kubectl(
-            "create", "secret", "docker-registry", "registry", f"--docker-server={REGISTRY}", "--dry-run=client",
-            f"--docker-username={USER}", f"--docker-password={password}", "-o", "yaml", namespace=namespace,
-        )  # fmt: skip
-        kubectl("apply", "-f", "-", stdin=secret, namespace=namespace)
+        set_secret(namespace, "registry", REGISTRY, USER, password)
 
 
 def rolled_out(name: str) -> None:
@@ -215,6 +227,7 @@ def deploy(authority: Authority) -> None:
     for namespace in (NAMESPACE, SYSTEM):
         kubectl("create", "namespace", namespace, "--save-config")
     set_password(PASSWORD)
+    set_secret(NAMESPACE, "bases", BASES, BASES_USER, BASES_PASSWORD)
     kubectl("create", "configmap", "authorities", f"--from-file=ca.crt={authority.certificate}")
     command(*cluster.kubectl_command(), "apply", "-k", OVERLAY)  # it says itself what belongs where
     kubectl("apply", "-f", str(cluster.ROOT / "manifests" / "environments" / "pong.yaml"))
@@ -251,7 +264,8 @@ def arena() -> Iterator[Authority]:
         remove_all(folder)
         try:
             authority = Authority(folder / "authority")
-            with registry(folder / "registry", authority), web(folder / "web", authority):
+            bases = registry(folder / "bases", authority, BASES, BASES_USER, BASES_PASSWORD)
+            with registry(folder / "registry", authority), bases, web(folder / "web", authority):
                 copy_images(authority)
                 trust(authority)
                 deploy(authority)

@@ -109,7 +109,7 @@ def found(run: Run) -> dict[str, Any]:
 
 def test_build_step_has_no_identity(found: dict[str, Any]) -> None:
     assert found["account"] == "ENOENT" and found["environment"] == [], found
-    assert found["credentials"] in ("ENOENT", []), "this cluster's registry has no accounts"
+    assert found["credentials"] in ("ENOENT", []), "the builder is given none"
 
 
 def test_build_step_is_nobody_to_the_cluster(found: dict[str, Any]) -> None:

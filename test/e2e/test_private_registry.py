@@ -3,6 +3,7 @@ an own authority, and its registry behind a password too."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -20,15 +21,32 @@ AGENT = """
         return 0 if observation[1] > observation[4] else 2
 """
 CREDENTIALS = [{"name": "registry"}]
-OPERATOR = "not the source's fault: tell the arena's operator"
+OPERATOR = "tell the arena's operator"
+LOOKER = """ARG RUNTIME_IMAGE
+FROM ${RUNTIME_IMAGE}
+USER root
+COPY passwords.py /passwords.py
+RUN python3 /passwords.py %s %s
+"""
 
 
-def archive() -> list[Object]:
+def archive(again: str = "") -> list[Object]:
     """The example with packages, from the server that only the own authority vouches for."""
     agent, submission = MADE.example("sources/archive.yaml")
     source = submission["spec"]["source"]["archive"]
     source["url"] = f"https://{private.WEB}/pong-net.zip"
+    if again:
+        submission["metadata"]["name"] = MADE.name(again)
     return [agent, submission]
+
+
+def looker() -> list[Object]:
+    """A build that looks for a password with which it could read or replace what another agent's author made."""
+    passwords = cluster.ROOT / "test" / "e2e" / "hostile" / "passwords.py"
+    dockerfile = LOOKER % (private.REGISTRY, f"agents/{private.NAMESPACE}/{MADE.name('inline')}")
+    files = {"Dockerfile": dockerfile, "passwords.py": passwords.read_text()}
+    submission = MADE.submission("looker-v1", "looker", {"inline": {"files": files}}, build={"maxRetries": 0})
+    return [MADE.agent("looker", "pong"), submission]
 
 
 def inline(name: str) -> list[Object]:
@@ -49,11 +67,11 @@ def ready(name: str) -> Object:
     return private.until("submissions", MADE.name(name), lambda s: holds(s, "Ready"), "Ready", 900)
 
 
-def failed(name: str) -> str:
+def failed(name: str, reason: str) -> str:
     """What is said about a build that failed, in both places where a person looks."""
     item = private.until("submissions", MADE.name(name), cluster.is_stalled, "Stalled", 900)
     (attempt,) = status(item)["attempts"]
-    assert attempt["reason"] == "BuildFailed", attempt
+    assert attempt["reason"] == condition(item, "Built")["reason"] == reason, attempt
     message: str = condition(item, "Ready")["message"]
     assert attempt["message"] in message and condition(item, "Built")["message"] == message
     return message
@@ -99,11 +117,42 @@ def test_build_and_scan_over_verified_tls(authority: private.Authority) -> None:
     tools, own = f"{private.REGISTRY}/tools", f"{private.REGISTRY}/own"
     assert used == {
         "fetch": f"{own}/fetch:{private.TAG}",
+        "layers": f"{own}/fetch:{private.TAG}",
+        "push": f"{own}/fetch:{private.TAG}",
         "build": f"{tools}/image-builder:{private.TAG}",
         "scan": f"{tools}/vulnerability-scanner:{private.TAG}",
         "report": f"{own}/fetch:{private.TAG}",
     }
     assert status(submission)["scan"]["critical"] >= 1, "the database has one for Debian's base"
+    secrets = [
+        one["secret"]["secretName"] for one in jobs_pod(submission, "build")["spec"]["volumes"] if "secret" in one
+    ]
+    assert sorted(secrets) == ["bases", "registry"]
+
+
+def test_build_step_finds_no_password_of_the_agents_registry(authority: private.Authority) -> None:
+    ready("inline-v1")  # what it would read and replace is there
+    private.apply(*looker())
+    failed("looker-v1", "BuildFailed")
+    (pod,) = cluster.listed("pods", f"rl-arena.io/submission={MADE.name('looker-v1')}", private.NAMESPACE)
+    log = private.kubectl("logs", cluster.name_of(pod), "-c", "build")
+    (line,) = [line for line in log.splitlines() if "FOUND {" in line]
+    seen = json.loads(line.partition("FOUND ")[2])
+    assert seen["files"] > 1000, "it looked everywhere"
+    reader = f"{private.BASES_USER}:{private.BASES_PASSWORD}"
+    assert all(path.startswith("/kaniko/.docker/") for path in seen["found"]), seen
+    assert set(sum(seen["found"].values(), [])) == {reader} and seen["environment"] == []
+    assert seen["tried"] == {"nobody": [401, 401, 401], reader: [401, 401, 401]}
+
+
+def test_layers_of_an_earlier_build_are_taken_by_the_next(authority: private.Authority) -> None:
+    """Without the builder having an account for where they are kept."""
+    ready("pong-net-v1")
+    private.apply(*archive("pong-net-v2"))
+    submission = ready("pong-net-v2")
+    pod = cluster.name_of(jobs_pod(submission, "build"))
+    log = private.kubectl("logs", pod, "-c", "build")
+    assert [one for one in log.splitlines() if "Using caching version of cmd: RUN" in one and "pip install" in one], log
 
 
 def test_archive_and_packages_from_servers_of_the_own_authority(authority: private.Authority) -> None:
@@ -127,11 +176,11 @@ def test_wrong_password_is_told(authority: private.Authority) -> None:
     private.set_password("wrong")
     try:
         private.apply(*inline("wrong-password"))
-        message = failed("wrong-password-v1")
+        message = failed("wrong-password-v1", "PushFailed")
     finally:
         private.set_password(private.PASSWORD)
     assert f"https://{private.REGISTRY}/v2/" in message and "UNAUTHORIZED: authentication required" in message
-    assert OPERATOR in message, "nothing that the author could do"
+    assert f"not the source's fault: {OPERATOR}" in message, "nothing that the author could do"
 
 
 def test_missing_authority_is_told(authority: private.Authority) -> None:
@@ -139,7 +188,7 @@ def test_missing_authority_is_told(authority: private.Authority) -> None:
     private.configure(CA_CONFIGMAP="")
     try:
         private.apply(*inline("untrusted"))
-        message = failed("untrusted-v1")
+        message = failed("untrusted-v1", "BuildFailed")
     finally:
         private.configure(CA_CONFIGMAP="authorities")
     assert "x509: certificate signed by unknown authority" in message and OPERATOR in message, message

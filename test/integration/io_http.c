@@ -156,6 +156,49 @@ static void the_reader_can_stop(void **state) {
   assert_int_equal(x->f.piece_count, 1);
 }
 
+struct guard {
+  bool may;
+  unsigned asked;
+};
+
+static bool guard(void *context) {
+  struct guard *g = context;
+  g->asked++;
+  return g->may;
+}
+
+static void a_guarded_write_does_not_leave(void **state) {
+  struct fixture *x = *state;
+  struct guard g = {.may = true};
+  http_guard(x->h, guard, &g);
+  fetched_start(&x->f, x->h, (struct http_options){.method = "POST", .url = url_of("http", "http", "/echo")}, false);
+  g.may = false;  // since it was begun
+  assert_int_equal(g.asked, 0);
+  loop_until(&x->loop, &x->f.done);
+  assert_int_equal(g.asked, 1);
+  assert_int_equal(x->f.code, ERR_CANCELLED);
+  assert_int_equal(x->f.status, 0);
+}
+
+static void a_guard_lets_reads_and_what_is_allowed_through(void **state) {
+  struct fixture *x = *state;
+  struct guard g = {.may = false};
+  http_guard(x->h, guard, &g);
+  fetch(x, "/hello", (struct http_options){0}, false);
+  assert_int_equal(x->f.status, 200);
+  fetched_done(&x->f);
+  x->f = FETCHED_INIT;
+  fetch(x, "/echo", (struct http_options){.method = "POST", .unguarded = true}, false);
+  assert_int_equal(x->f.status, 200);
+  assert_int_equal(g.asked, 0);
+  fetched_done(&x->f);
+  x->f = FETCHED_INIT;
+  g.may = true;
+  fetch(x, "/echo", (struct http_options){.method = "POST"}, false);
+  assert_int_equal(x->f.status, 200);
+  assert_int_equal(g.asked, 1);
+}
+
 static void an_answer_has_its_bound(void **state) {
   struct fixture *x = *state;
   fetch(x, "/big?bytes=1000", (struct http_options){.max_response = 999}, false);
@@ -376,6 +419,8 @@ int main(void) {
       with_client(pieces_are_streamed_and_not_kept),
       with_client(an_error_body_is_kept_even_when_streaming),
       with_client(the_reader_can_stop),
+      with_client(a_guarded_write_does_not_leave),
+      with_client(a_guard_lets_reads_and_what_is_allowed_through),
       with_client(an_answer_has_its_bound),
       with_client(an_answer_may_be_as_large_as_its_bound),
       with_client(silence_after_the_headers_ends_by_idle_timeout),

@@ -120,8 +120,11 @@ void job_ends(struct object *job, enum job_end how) {
     const int first = scan ? (ok ? 0 : 1) : how == JOB_REFUSED ? 10 : 0;
     add_container(&s, scan ? "scan" : "fetch", first,
                   first == 10 ? "{\\'reason\\':\\'HashMismatch\\',\\'message\\':\\'It has another hash.\\'}" : "");
+    if (!scan && first == 0) str_add(&s, ",");
+    if (!scan && first == 0) add_container(&s, "build", ok ? 0 : 1, ok ? "" : "error: it broke");
     str_add(&s, "],'containerStatuses':[");
-    if (first == 0) add_container(&s, scan ? "report" : "build", ok ? 0 : 1, ok && !scan ? digest : "error: it broke");
+    if (scan && first == 0) add_container(&s, "report", ok ? 0 : 1, "error: it broke");
+    if (!scan && ok) add_container(&s, "push", 0, digest);
     str_add(&s, "]}");
   }
   set_status(object_find("Pod", pod), str_text(&s));

@@ -4,6 +4,7 @@
 
 #include "hash.h"
 #include "model.h"
+#include "seen.h"
 #include "store.h"
 
 static uint64_t of_objects(void) {
@@ -99,7 +100,7 @@ static uint64_t of_games(void) {
     executor_look(model->m->executor, uid, &v);
     if (v.state == CALL_NONE) continue;
     uint64_t h = hash_mix(hash_text(uid), (uint64_t)v.state << 8 | (uint64_t)v.attempt);
-    h = hash_mix(h, (uint64_t)v.finished);
+    h = hash_mix(h, (uint64_t)v.age);
     h = hash_mix(h, v.error.code);
     sum += hash_mix(h, v.result ? of_result(v.result) : 0);
   }
@@ -111,6 +112,15 @@ static uint64_t of_logs(void) {
   map_each (model->m->logs, e) {
     const struct kept_log *l = map_value(e);
     sum += hash_mix(hash_mix(hash_text(map_key(e)), hash_text(l->pod_uid)), hash_text(l->container));
+  }
+  return sum;
+}
+
+static uint64_t of_seen(const struct map *seen) {
+  uint64_t sum = 0;
+  map_each (seen, e) {
+    const struct sight *one = map_value(e);
+    sum += hash_mix(hash_mix(hash_text(map_key(e)), hash_text(one->uid)), (uint64_t)one->since << 1 | one->stage);
   }
   return sum;
 }
@@ -131,6 +141,7 @@ uint64_t fingerprint(void) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) h = hash_mix(h, of_cache((enum cache_id)i));
   h = hash_mix(h, of_queues());
   h = hash_mix(h, of_logs());
+  h = hash_mix(h, hash_mix(of_seen(model->m->seen_pods), of_seen(model->m->seen_jobs)));
   uint64_t sum = 0;
   for (unsigned i = 0; i < model->flight_count; i++) sum += of_flight(&model->flights[i]);
   h = hash_mix(h, sum);

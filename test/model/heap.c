@@ -8,42 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define OWN_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_MALLOC 0
-#endif
-#endif
-#if !defined(OWN_MALLOC) && defined(__GLIBC__)
-#define OWN_MALLOC 1
-#elif !defined(OWN_MALLOC)
-#define OWN_MALLOC 0
-#endif
-
-bool heap_can_snapshot(void) {
-  return OWN_MALLOC;
-}
-
-#if !OWN_MALLOC
-
-void heap_init(void) {}
-void heap_enter(void) {}
-void heap_leave(void) {}
-size_t heap_used(void) {
-  return 0;
-}
-struct snapshot *snapshot_take(struct snapshot *reuse) {
-  return reuse;
-}
-void snapshot_restore(const struct snapshot *s) {
-  (void)s;
-}
-void snapshot_free(struct snapshot *s) {
-  (void)s;
-}
-
+// With gcc's AddressSanitizer the region tells it what may be touched, and forgets nothing: what was freed is not
+// given out again on the same way, so that every use after it is found.
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define RAW __attribute__((no_sanitize_address))
+enum { REUSES = 0 };
 #else
+#define RAW
+enum { REUSES = 1 };
+#define ASAN_POISON_MEMORY_REGION(place, size) ((void)(place), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(place, size) ((void)(place), (void)(size))
+#endif
 
 // glibc's own allocator behind the names that this program takes over.
 void *__libc_malloc(size_t size);
@@ -64,7 +40,10 @@ static const size_t region_size = (size_t)1 << 30;
 
 struct block {
   size_t class;
-  struct block *next;  // of a free one
+  union {
+    struct block *next;  // of a free one
+    size_t size;         // of one in use
+  };
 };
 _Static_assert(sizeof(struct block) == GRAIN, "blocks are aligned for any type");
 
@@ -87,6 +66,7 @@ void heap_init(void) {
   }
   region = place;
   region->used = (sizeof(*region) + GRAIN - 1) / GRAIN * GRAIN;
+  ASAN_POISON_MEMORY_REGION((char *)region + region->used, region_size - region->used);
 }
 
 void heap_enter(void) {
@@ -114,7 +94,7 @@ static size_t room_of(size_t class) {
   return class < SMALL_CLASSES ? class * GRAIN : SMALL + (class - SMALL_CLASSES) * LARGE;
 }
 
-static void *take(size_t size) {
+RAW static void *take(size_t size) {
   const size_t class = class_of(size), room = room_of(class);
   if (class >= CLASSES) abort();
   struct block *b = region->free[class];
@@ -126,6 +106,8 @@ static void *take(size_t size) {
     region->used += GRAIN + room;
     b->class = class;
   }
+  b->size = size;
+  ASAN_UNPOISON_MEMORY_REGION((char *)b + GRAIN, size);
   return (char *)b + GRAIN;
 }
 
@@ -144,23 +126,29 @@ void *calloc(size_t count, size_t size) {
   return memset(take(bytes), 0, bytes);
 }
 
-void free(void *pointer) {
+RAW void free(void *pointer) {
   if (pointer == NULL) return;
   if (!is_inside(pointer)) {
     __libc_free(pointer);
     return;
   }
   struct block *b = block_of(pointer);
+  ASAN_POISON_MEMORY_REGION(pointer, room_of(b->class));
+  if (!REUSES) return;
   b->next = region->free[b->class];
   region->free[b->class] = b;
 }
 
-void *realloc(void *old, size_t size) {
+RAW void *realloc(void *old, size_t size) {
   if (old == NULL) return malloc(size);
   if (!is_inside(old)) return __libc_realloc(old, size);
-  if (size <= room_of(block_of(old)->class)) return old;
+  struct block *b = block_of(old);
+  if (REUSES && size <= room_of(b->class)) {
+    b->size = size;
+    return old;
+  }
   void *new = take(size);
-  memcpy(new, old, room_of(block_of(old)->class));
+  memcpy(new, old, size < b->size ? size : b->size);
   free(old);
   return new;
 }
@@ -179,12 +167,51 @@ int posix_memalign(void **ret, size_t alignment, size_t size) {
   return *ret ? 0 : ENOMEM;
 }
 
+// The sanitizer has its own, which would not ask the malloc above.
+char *strndup(const char *text, size_t most) {
+  const size_t length = strnlen(text, most);
+  char *copy = malloc(length + 1);
+  if (copy == NULL) return NULL;
+  memcpy(copy, text, length);
+  copy[length] = '\0';
+  return copy;
+}
+
+char *strdup(const char *text) {
+  return strndup(text, strlen(text));
+}
+
 // ---- snapshots -----------------------------------------------------------------------------------
 
 struct snapshot {
   size_t length, room;
-  char bytes[];  // the static variables, then the region
+  char bytes[];  // the static variables, then the region, then what the sanitizer knows of it
 };
+
+// Of all bytes, also those that the sanitizer keeps the program from.
+RAW static void copy(void *to, const void *from, size_t size) {
+#if defined(__SANITIZE_ADDRESS__) && defined(__x86_64__)
+  __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+#elif defined(__SANITIZE_ADDRESS__)
+  for (size_t i = 0; i < size; i++) ((volatile char *)to)[i] = ((const volatile char *)from)[i];
+#else
+  memcpy(to, from, size);
+#endif
+}
+
+// What the sanitizer knows of this much of the region.
+static size_t shadow_of(size_t length, void **ret) {
+#ifdef __SANITIZE_ADDRESS__
+  size_t scale, offset;
+  __asan_get_shadow_mapping(&scale, &offset);
+  *ret = (void *)(((uintptr_t)region >> scale) + offset);
+  return (length + ((size_t)1 << scale) - 1) >> scale;
+#else
+  (void)length;
+  *ret = NULL;
+  return 0;
+#endif
+}
 
 static size_t static_size(void) {
   return (size_t)(_end - __data_start);
@@ -193,24 +220,32 @@ static size_t static_size(void) {
 struct snapshot *snapshot_take(struct snapshot *reuse) {
   struct snapshot *s = reuse;
   if (s == NULL || s->room < region->used) {
+    void *shadow;
     const size_t room = region->used + region->used / 4;
-    s = __libc_realloc(reuse, sizeof(*s) + static_size() + room);
+    s = __libc_realloc(reuse, sizeof(*s) + static_size() + room + shadow_of(room, &shadow));
     if (s == NULL) abort();
     s->room = room;
   }
   s->length = region->used;
-  memcpy(s->bytes, __data_start, static_size());
-  memcpy(s->bytes + static_size(), region, s->length);
+  void *shadow;
+  const size_t shadow_size = shadow_of(s->length, &shadow);
+  copy(s->bytes, __data_start, static_size());
+  copy(s->bytes + static_size(), region, s->length);
+  copy(s->bytes + static_size() + s->length, shadow, shadow_size);
   return s;
 }
 
 void snapshot_restore(const struct snapshot *s) {
-  memcpy(__data_start, s->bytes, static_size());
-  memcpy(region, s->bytes + static_size(), s->length);
+  void *shadow;
+  const size_t shadow_size = shadow_of(s->length, &shadow);
+  if (!REUSES && region->used > s->length) {
+    ASAN_POISON_MEMORY_REGION((char *)region + s->length, region->used - s->length);
+  }
+  copy(__data_start, s->bytes, static_size());
+  copy(region, s->bytes + static_size(), s->length);
+  copy(shadow, s->bytes + static_size() + s->length, shadow_size);
 }
 
 void snapshot_free(struct snapshot *s) {
   __libc_free(s);
 }
-
-#endif

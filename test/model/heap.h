@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// False under a sanitizer that needs malloc for itself: then states are reached by running again.
-bool heap_can_snapshot(void);
 void heap_init(void);
 void heap_enter(void);
 void heap_leave(void);

@@ -19,7 +19,7 @@ static double seconds(void) {
 }
 
 int main(int argc, char **argv) {
-  bool deep = false;
+  bool deep = false, small = false;
   const char *only = NULL;
   size_t limit = (size_t)1 << 31;
   int faults = -1, lag = -1;
@@ -28,6 +28,8 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--deep") == 0)
       deep = true;
+    else if (strcmp(argv[i], "--small") == 0)
+      small = true;
     else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
       only = argv[++i];
     else if (strcmp(argv[i], "--any") == 0)
@@ -54,8 +56,10 @@ int main(int argc, char **argv) {
   const struct scenario *all = deep ? SCENARIOS_DEEP : SCENARIOS_QUICK;
   const size_t count = deep ? SCENARIOS_DEEP_COUNT : SCENARIOS_QUICK_COUNT;
   int failed = 0;
+  size_t explored = 0;
   for (size_t i = 0; i < count; i++) {
     if (only && strcmp(only, all[i].name) != 0) continue;
+    if (small && !all[i].small) continue;
     const double begun = seconds();
     struct scenario scenario = all[i];
     scenario.any = scenario.any || any;
@@ -67,8 +71,8 @@ int main(int argc, char **argv) {
     for (unsigned c = 0; c < CACHE_COUNT && lag >= 0; c++) scenario.lag[c] = (unsigned)lag;
     const struct outcome_of_run r = explore(&scenario, limit);
     const double took = seconds() - begun;
-    printf("%s %zu - %s # %zu states, %zu steps, %zu at rest, depth %zu, %.1f s%s\n", r.ok ? "ok" : "not ok", i + 1,
-           all[i].name, r.states, r.edges, r.settled, r.deepest, took, r.complete ? "" : ", NOT COMPLETE");
+    printf("%s %zu - %s # %zu states, %zu steps, %zu at rest, depth %zu, %.1f s%s\n", r.ok ? "ok" : "not ok",
+           ++explored, all[i].name, r.states, r.edges, r.settled, r.deepest, took, r.complete ? "" : ", NOT COMPLETE");
     fflush(stdout);
     failed += !r.ok;
   }

@@ -60,6 +60,7 @@ struct scenario {
   bool slow_pods;                       // Pods become Ready, and are gone, some time later
   bool slow_gc;                         // children of a deleted owner remain for a while
   int limit;                            // maxConcurrentMatchesPerAgent
+  bool small;                           // explored under the sanitizers too, where every step takes ten times as long
   // Objects that a user may delete, and what is applied instead some time later (NULL: nothing). Without a name: any.
   struct {
     const char *kind, *name, *again;

@@ -193,8 +193,8 @@ static void fail_call(unsigned i, bool served) {
 static void do_fault(enum fault f, unsigned which) {
   model->faults_left--;
   model->used[f]++;
-  struct object *o = &model->objects[which];
-  struct game *g = &model->games[which];
+  struct object *o = which < model->object_count ? &model->objects[which] : NULL;
+  struct game *g = which < model->game_count ? &model->games[which] : NULL;
   switch (f) {
     case FAULT_CRASH: controller_die(); break;
     case FAULT_LOST_ANSWER: fail_call(which, true); break;
@@ -222,7 +222,7 @@ static void do_fault(enum fault f, unsigned which) {
 }
 
 void step_do(struct step s) {
-  struct object *o = &model->objects[s.a];
+  struct object *o = s.a < model->object_count ? &model->objects[s.a] : NULL;
   switch ((enum step_kind)s.kind) {
     case STEP_SERVE: call_serve(model->calls[s.a]); break;
     case STEP_ANSWER:

@@ -108,7 +108,9 @@ void builder_job_ends(struct world *w, const char *job, bool complete, const cha
 
 void builder_builds(struct world *w, const char *job, const char *digest) {
   builder_ends(w, job, "fetch", 0, "Completed", NULL);
-  builder_ends(w, job, "build", 0, "Completed", digest);
+  builder_ends(w, job, "layers", 0, "Completed", NULL);
+  builder_ends(w, job, "build", 0, "Completed", NULL);
+  builder_ends(w, job, "push", 0, "Completed", digest);
   builder_pod_ends(w, job, "Succeeded", NULL, NULL);
   builder_job_ends(w, job, true, NULL);
 }
@@ -123,6 +125,14 @@ void builder_refuses(struct world *w, const char *job, int exit_code, const char
 void builder_breaks(struct world *w, const char *job, const char *reason, const char *message) {
   builder_ends(w, job, "fetch", 0, "Completed", NULL);
   builder_ends(w, job, "build", 1, reason, message);
+  builder_pod_ends(w, job, "Failed", NULL, NULL);
+  builder_job_ends(w, job, false, "BackoffLimitExceeded");
+}
+
+void builder_cannot_push(struct world *w, const char *job, int exit_code, const char *message) {
+  builder_ends(w, job, "fetch", 0, "Completed", NULL);
+  builder_ends(w, job, "build", 0, "Completed", NULL);
+  builder_ends(w, job, "push", exit_code, "Error", message);
   builder_pod_ends(w, job, "Failed", NULL, NULL);
   builder_job_ends(w, job, false, "BackoffLimitExceeded");
 }

@@ -20,6 +20,7 @@ void builder_job_ends(struct world *w, const char *job, bool complete, const cha
 void builder_builds(struct world *w, const char *job, const char *digest);
 void builder_refuses(struct world *w, const char *job, int exit_code, const char *reason, const char *message);
 void builder_breaks(struct world *w, const char *job, const char *reason, const char *message);  // the build container
+void builder_cannot_push(struct world *w, const char *job, int exit_code, const char *message);
 void builder_scans(struct world *w, const char *job);  // the report is what read_log gives
 
 bool builder_has_job(struct world *w, const char *job);

@@ -26,6 +26,7 @@ struct world {
   struct map *objects;  // "Kind/name" -> json
   uint64_t version;
   msec now;
+  msec jumped;          // by which the wall clock was set: the monotonic clock is now - jumped
   unsigned writes;      // API writes so far
   unsigned stop_after;  // the controller dies before the write that follows this many; 0: it lives
   bool dead;
@@ -45,7 +46,7 @@ struct world_call {
   char *match, *uid;
   int32_t attempt;
   enum call_state state;
-  msec finished;
+  msec finished;  // monotonic
   struct wire_result result;
   struct error error;
 };
@@ -67,6 +68,8 @@ void world_add_agent(struct world *w, const char *name, const char *owner, const
 void world_add_match(struct world *w, const char *name, const char *environment, const char *a, const char *b);
 // Moves time by steps and settles after each.
 void world_wait(struct world *w, msec time, msec step);
+// The wall clock is set; the monotonic one knows nothing of it.
+void world_jump(struct world *w, msec by);
 // The controller is started anew: caches filled from the objects, calls forgotten.
 void world_restart(struct world *w);
 // Borrowed texts and numbers by path "status.rating.elo"; array steps are numbers.

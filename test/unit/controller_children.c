@@ -80,7 +80,7 @@ static void a_pod_is_read_with_its_containers(void **state) {
       "'startedAt':'2026-01-02T03:04:05Z','finishedAt':'2026-01-02T03:04:06Z'}}}],"
       "'containerStatuses':[{'name':'build','ready':true,'state':{'running':{'startedAt':'2026-01-02T03:04:07Z'}}},"
       "{'name':'side','state':{'waiting':{'reason':'ImagePullBackOff','message':'no such "
-      "image'}}},{'name':'fourth'}]}}");
+      "image'}}},{'name':'fourth'},{'name':'fifth'}]}}");
   assert_string_equal(p.match, "m");
   assert_null(p.submission);
   assert_int_equal(p.participant, 1);
@@ -97,7 +97,8 @@ static void a_pod_is_read_with_its_containers(void **state) {
   assert_true(pod_container(&p, "build")->running && pod_container(&p, "build")->ready);
   assert_string_equal(pod_container(&p, "side")->waiting_reason, "ImagePullBackOff");
   assert_string_equal(pod_container(&p, "side")->message, "no such image");
-  assert_null(pod_container(&p, "fourth"));
+  assert_non_null(pod_container(&p, "fourth"));
+  assert_null(pod_container(&p, "fifth"));
   assert_null(pod_container(NULL, "fetch"));
   pod_done(&p);
 }
@@ -115,6 +116,35 @@ static void a_pod_in_trouble_says_so(void **state) {
   assert_true(p.disrupted && !p.scheduled && !p.ready);
   assert_string_equal(p.unscheduled_message, "no node");
   pod_done(&p);
+}
+
+static struct pod waiting_pod(const char *ready_to_start, const char *first, const char *second) {
+  char text[1024];
+  snprintf(
+      text, sizeof(text),
+      "{'status':{'phase':'Pending','conditions':[{'type':'PodReadyToStartContainers','status':'%s'}],"
+      "'initContainerStatuses':[{'name':'fetch','state':{%s}}],'containerStatuses':[{'name':'build','state':{%s}}]}}",
+      ready_to_start, first, second);
+  return pod_from(text);
+}
+
+static void a_pod_is_cut_off_when_what_its_containers_ran_in_is_gone_between_them(void **state) {
+  (void)state;
+  static const struct {
+    const char *ready_to_start, *first, *second;
+    bool cut_off;
+  } cases[] = {
+      {"False", "'terminated':{'exitCode':0}", "'waiting':{}", true},
+      {"True", "'terminated':{'exitCode':0}", "'waiting':{'reason':'PodInitializing'}", false},  // pulls an image
+      {"False", "'waiting':{'reason':'PodInitializing'}", "'waiting':{}", false},                // has not begun
+      {"False", "'terminated':{'exitCode':0}", "'running':{}", false},
+      {"False", "'terminated':{'exitCode':0}", "'terminated':{'exitCode':0}", false},  // over, which is said soon
+  };
+  for (size_t i = 0; i < array_size(cases); i++) {
+    struct pod p = waiting_pod(cases[i].ready_to_start, cases[i].first, cases[i].second);
+    assert_int_equal(p.cut_off, cases[i].cut_off);
+    pod_done(&p);
+  }
 }
 
 static void objects_without_anything_are_read_too(void **state) {
@@ -146,9 +176,13 @@ static void messages_are_cut_between_characters(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_job_runs_until_a_condition_is_true),  cmocka_unit_test(a_job_that_ended_says_how_and_when),
-      cmocka_unit_test(a_pod_is_read_with_its_containers),     cmocka_unit_test(a_pod_in_trouble_says_so),
-      cmocka_unit_test(objects_without_anything_are_read_too), cmocka_unit_test(messages_are_cut_between_characters),
+      cmocka_unit_test(a_job_runs_until_a_condition_is_true),
+      cmocka_unit_test(a_job_that_ended_says_how_and_when),
+      cmocka_unit_test(a_pod_is_cut_off_when_what_its_containers_ran_in_is_gone_between_them),
+      cmocka_unit_test(a_pod_is_read_with_its_containers),
+      cmocka_unit_test(a_pod_in_trouble_says_so),
+      cmocka_unit_test(objects_without_anything_are_read_too),
+      cmocka_unit_test(messages_are_cut_between_characters),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,7 @@ static void what_is_set_is_taken(void **state) {
       {"POD_NAME", "controller-0"},
       {"REGISTRY_INSECURE", "true"},
       {"REGISTRY_SECRET", "push.secret"},
+      {"REGISTRY_PULL_SECRET", "bases"},
       {"FETCH_ALLOW_CIDRS", "10.0.0.0/8, fd00::/8 ,"},
       {"LEADER_ELECT", "false"},
       {"LOG_LEVEL", "debug"},
@@ -74,6 +75,7 @@ static void what_is_set_is_taken(void **state) {
   assert_string_equal(s.namespace, "games");
   assert_string_equal(s.pod_name, "controller-0");
   assert_string_equal(s.registry_secret, "push.secret");
+  assert_string_equal(s.registry_pull_secret, "bases");
   assert_true(s.registry_insecure && !s.leader_elect);
   assert_int_equal(s.fetch_allow_cidr_count, 2);
   assert_string_equal(s.fetch_allow_cidrs[0], "10.0.0.0/8");
@@ -84,6 +86,16 @@ static void what_is_set_is_taken(void **state) {
   assert_string_equal(s.build_cpu, "1.5");
   assert_string_equal(s.agent_memory, "512Mi");  // empty is not set
   settings_done(&s);
+}
+
+static void the_account_that_pushes_is_not_given_to_builds(void **state) {
+  (void)state;
+  setenv("REGISTRY_SECRET", "registry", 1);
+  setenv("REGISTRY_PULL_SECRET", "registry", 1);
+  struct settings s;
+  struct error e = {0};
+  assert_int_equal(settings_load(&s, &e), ERR_INVALID);
+  assert_non_null(strstr(e.text, "REGISTRY_PULL_SECRET is \"registry\", as REGISTRY_SECRET is"));
 }
 
 static void a_wrong_value_is_refused_by_name(void **state) {
@@ -165,6 +177,7 @@ int main(void) {
       with_environment(what_is_not_set_has_a_default),
       with_environment(what_is_set_is_taken),
       with_environment(a_wrong_value_is_refused_by_name),
+      with_environment(the_account_that_pushes_is_not_given_to_builds),
       with_environment(a_password_in_an_address_stays_out_of_the_log),
       with_environment(the_documentation_has_every_variable_with_its_default),
   };

@@ -241,6 +241,24 @@ static void a_pod_without_a_node_waits_and_says_so(void **state) {
   assert_phase(w, "Building");
 }
 
+// A node that died between two containers, as a kubelet told it after its return.
+static void a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again(void **state) {
+  struct world *w = begin(state, GIT, DEFAULTS);
+  builder_pod(w, "sub-build-1");
+  world_patch(w, "Pod", "sub-build-1-pod",
+              "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'},"
+              "{'type':'PodReadyToStartContainers','status':'False'}],"
+              "'initContainerStatuses':[{'name':'fetch','state':{'terminated':{'exitCode':0,'reason':'Completed'}}}],"
+              "'containerStatuses':[{'name':'build','state':{'waiting':{}}}]}}");
+  world_settle(w);
+  assert_null(world_get(w, "Pod", "sub-build-1-pod"));
+  builder_job_ends(w, "sub-build-1", false, "BackoffLimitExceeded");
+  world_wait(w, 120000, 5000);
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "PodLost");
+  assert_int_equal(builder_jobs(w, "sub", "build"), 2);
+  assert_phase(w, "Building");
+}
+
 // ---- sources that do not arrive ------------------------------------------------------------------
 
 static void a_refused_source_ends_it_without_a_retry(void **state) {
@@ -322,23 +340,58 @@ static void a_failing_build_is_tried_four_times_with_growing_pauses(void **state
   assert_int_equal(logs_read, 0);
 }
 
-static void a_digest_in_the_message_of_a_failed_build_is_not_believed(void **state) {
+static void a_digest_is_believed_of_the_push_alone(void **state) {
   struct world *w = begin(state, INLINE, DEFAULTS);
-  log_text = "INFO[0030] Pushing image\nerror pushing image: failed to push: 401 Unauthorized\n";
   builder_breaks(w, "sub-build-1", "Error", DIGEST_A);
   world_settle(w);
-  assert_int_equal(logs_read, 1);
   assert_condition(w, "Built", "Unknown/Retrying");
-  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.message"),
-                      "error pushing image: failed to push: 401 Unauthorized");
   assert_null(world_text(w, "Submission", "sub", "status.image"));
+  world_wait(w, 11000, 1000);
+  // What an author's steps wrote into the builder's message is not what was pushed.
+  builder_ends(w, "sub-build-2", "fetch", 0, "Completed", NULL);
+  builder_ends(w, "sub-build-2", "build", 0, "Completed", DIGEST_A);
+  world_settle(w);
+  assert_null(world_text(w, "Submission", "sub", "status.image"));
+  builder_builds(w, "sub-build-2", DIGEST_B);
+  world_settle(w);
+  assert_string_equal(world_text(w, "Submission", "sub", "status.digest"), DIGEST_B);
 }
 
-static void a_build_that_leaves_no_digest_has_failed(void **state) {
+static void a_push_that_tells_no_digest_has_failed(void **state) {
   struct world *w = begin(state, INLINE, DEFAULTS);
   builder_builds(w, "sub-build-1", "sha256:1234");
   world_settle(w);
-  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "BuildFailed");
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "PushFailed");
+}
+
+static void a_push_that_fails_is_the_operators_to_mend(void **state) {
+  struct world *w = begin(state, INLINE, "'maxRetries':1");
+  builder_cannot_push(
+      w, "sub-build-1", 11,
+      "{\"reason\":\"PushFailed\",\"message\":\"The registry answered \\\"GET https://r.test/v2/\\\" with "
+      "HTTP status 401.\"}\n");
+  world_settle(w);
+  assert_condition(w, "Built", "Unknown/Retrying");
+  world_wait(w, 11000, 1000);
+  builder_cannot_push(w, "sub-build-2", 1, NULL);
+  log_text = "the end\n";
+  world_settle(w);
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "PushFailed");
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.message"),
+                      "The registry answered \"GET https://r.test/v2/\" with HTTP status 401.");
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.1.message"), "the end");
+  assert_condition(w, "Fetched", "True/Fetched");
+  assert_condition(w, "Built", "False/PushFailed");
+  assert_condition(w, "Ready", "False/PushFailed");
+}
+
+static void an_image_that_cannot_be_pushed_is_its_authors_fault(void **state) {
+  struct world *w = begin(state, INLINE, "'maxRetries':0");
+  builder_cannot_push(w, "sub-build-1", 10,
+                      "{\"reason\":\"BadImage\",\"message\":\"What the build left is no image.\"}");
+  world_settle(w);
+  assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "BadImage");
+  assert_condition(w, "Built", "False/BuildFailed");
 }
 
 static void how_an_attempt_ended_is_told_apart(void **state) {
@@ -500,12 +553,15 @@ int main(void) {
       scenario(versions_are_given_once_and_in_the_order_of_age),
       scenario(a_pod_that_cannot_start_says_why),
       scenario(a_pod_without_a_node_waits_and_says_so),
+      scenario(a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again),
       scenario(a_refused_source_ends_it_without_a_retry),
       scenario(an_unreachable_source_is_fetched_again),
       scenario(a_source_that_never_arrives_is_what_failed),
       scenario(a_failing_build_is_tried_four_times_with_growing_pauses),
-      scenario(a_digest_in_the_message_of_a_failed_build_is_not_believed),
-      scenario(a_build_that_leaves_no_digest_has_failed),
+      scenario(a_digest_is_believed_of_the_push_alone),
+      scenario(a_push_that_tells_no_digest_has_failed),
+      scenario(a_push_that_fails_is_the_operators_to_mend),
+      scenario(an_image_that_cannot_be_pushed_is_its_authors_fault),
       cmocka_unit_test(how_an_attempt_ended_is_told_apart),
       scenario(a_pod_that_nobody_saw_end_is_lost_after_a_while),
       scenario(a_job_that_somebody_deleted_is_made_again),

@@ -133,10 +133,10 @@ static void a_build_of_an_inline_source(void **state) {
   assert_args(job, "fetch", " inline --from /source --to /workspace --runtime-image runtime:1 --timeout 300 ");
   assert_args(job, "build",
               " --context=dir:///kaniko/buildcontext/context --dockerfile=/kaniko/buildcontext/Dockerfile ");
-  assert_args(job, "build", " --destination=registry.test/agents/arena/ann:v3-0f9d1c2b ");
-  assert_args(job, "build", " --digest-file=/dev/termination-log ");
-  assert_args(job, "build", " --cache=true --cache-ttl=24h --cache-repo=registry.test/agents/cache ");
-  assert_args(job, "build", " --push-retry=3 --image-download-retry=3 ");
+  assert_args(job, "build", " --no-push --oci-layout-path=/kaniko/built/image ");
+  assert_no_args(job, "build", "destination");
+  assert_args(job, "build", " --cache=true --cache-ttl=24h --cache-repo=oci:/kaniko/built/layer ");
+  assert_args(job, "build", " --image-download-retry=3 ");
   assert_args(job, "build", " --build-arg=RUNTIME_IMAGE=runtime:1 ");
   assert_no_args(job, "build", "insecure");
   assert_no_args(job, "build", "skip-tls");
@@ -144,6 +144,11 @@ static void a_build_of_an_inline_source(void **state) {
   assert_null(json_get(pod_of(job), "imagePullSecrets"));
   assert_string_equal(mount_of(job, "fetch", "workspace"), "/workspace");
   assert_string_equal(mount_of(job, "build", "workspace"), "/kaniko/buildcontext");
+  assert_string_equal(mount_of(job, "build", "built"), "/kaniko/built");
+  assert_args(job, "layers", " layers --to /built --timeout 60 --cache registry.test/agents/arena/ann/cache ");
+  assert_args(job, "push",
+              " push --from /built --to registry.test/agents/arena/ann:v3-0f9d1c2b --timeout 900 "
+              "--cache registry.test/agents/arena/ann/cache ");
   json *source = json_get(named(json_get(pod_of(job), "volumes"), "source"), "configMap");
   assert_string_equal(json_text(source, "name"), "sub-source");
   json *item = json_item(json_get(source, "items"), 1);
@@ -151,8 +156,38 @@ static void a_build_of_an_inline_source(void **state) {
   assert_string_equal(json_text(item, "path"), "model/net.py");
   assert_string_equal(json_text(container_of(job, "build"), "terminationMessagePolicy"), "FallbackToLogsOnError");
   assert_restricted(job, "fetch");
-  assert_limits(job, "fetch", "2Gi");
-  assert_limits(job, "build", "2Gi");
+  assert_restricted(job, "layers");
+  static const char *const all[] = {"fetch", "layers", "build", "push"};
+  for (unsigned i = 0; i < array_size(all); i++) assert_limits(job, all[i], "2Gi");
+}
+
+static const char *name_at(json *job, const char *list, size_t i) {
+  return json_text(json_item(json_get(pod_of(job), list), i), "name");
+}
+
+static void the_registry_is_spoken_to_before_and_after_the_authors_steps(void **state) {
+  (void)state;
+  struct submission s = sample(SOURCE_INLINE);
+  struct settings settings = plain();
+  cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
+  static const char *const order[] = {"fetch", "layers", "build", NULL};
+  for (size_t i = 0; i < array_size(order); i++) assert_true(text_equal(name_at(job, "initContainers", i), order[i]));
+  assert_string_equal(name_at(job, "containers", 0), "push");
+  assert_null(name_at(job, "containers", 1));
+}
+
+static void the_push_reads_what_root_wrote_and_can_do_nothing_else(void **state) {
+  (void)state;
+  struct submission s = sample(SOURCE_INLINE);
+  struct settings settings = plain();
+  cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
+  json *push = container_of(job, "push"), *context = json_get(push, "securityContext");
+  assert_int_equal(json_int(context, "runAsUser", -1), 0);
+  assert_true(json_bool(context, "readOnlyRootFilesystem", false));
+  assert_false(json_bool(context, "allowPrivilegeEscalation", true));
+  assert_string_equal(json_object_get_string(json_item(json_at(context, "capabilities", "drop", NULL), 0)), "ALL");
+  assert_null(json_at(context, "capabilities", "add", NULL));
+  assert_true(json_bool(named(json_get(push, "volumeMounts"), "built"), "readOnly", false));
 }
 
 static void kaniko_is_root_with_as_little_as_it_can(void **state) {
@@ -265,11 +300,15 @@ static void what_is_configured_is_given(void **state) {
   cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
   assert_args(job, "build", " --cache=false ");
   assert_no_args(job, "build", "cache-repo");
-  assert_args(job, "build", " --insecure --insecure-pull --skip-tls-verify --skip-tls-verify-pull ");
+  assert_null(container_of(job, "layers"));
+  assert_no_args(job, "push", "--cache");
+  assert_args(job, "build", " --insecure-pull --skip-tls-verify-pull ");
+  assert_args(job, "push", " --insecure --credentials /etc/rl-arena/docker/config.json ");
   assert_args(job, "build", " --build-arg=PIP_INDEX_URL=http://me:pw@10.77.0.1:8081/simple/ ");
   assert_args(job, "build", " --build-arg=PIP_TRUSTED_HOST=10.77.0.1:8081 ");
   assert_args(job, "build", " --build-arg=PIP_CERT=/kaniko/buildcontext/authorities.crt ");
-  assert_string_equal(mount_of(job, "build", "registry"), "/kaniko/.docker");
+  assert_string_equal(mount_of(job, "push", "registry"), "/etc/rl-arena/docker");
+  assert_string_equal(env_of(job, "push", "SSL_CERT_FILE"), "/etc/rl-arena/ca/ca.crt");
   assert_string_equal(mount_of(job, "build", "ca"), "/kaniko/ca");
   assert_string_equal(env_of(job, "build", "SSL_CERT_DIR"), "/kaniko/ssl/certs:/kaniko/ca");
   assert_string_equal(env_of(job, "fetch", "SSL_CERT_FILE"), "/etc/rl-arena/ca/ca.crt");
@@ -278,9 +317,37 @@ static void what_is_configured_is_given(void **state) {
   assert_string_equal(json_text(json_item(json_get(secret, "items"), 0), "path"), "config.json");
   assert_string_equal(json_text(json_item(json_get(pod_of(job), "imagePullSecrets"), 0), "name"), "push");
 
+  s.no_cache = false;
+  cleanup_json json *cached = submission_build_job(&s, 1, 1, &settings);
+  assert_args(cached, "layers", " --insecure --credentials /etc/rl-arena/docker/config.json ");
+  assert_string_equal(mount_of(cached, "layers", "registry"), "/etc/rl-arena/docker");
+
   settings.pip_index_url = "https://index.test/simple/";
   cleanup_json json *trusted = submission_build_job(&s, 1, 1, &settings);
   assert_no_args(trusted, "build", "PIP_TRUSTED_HOST");
+}
+
+// Whatever is mounted where the author's steps run, they can read.
+static void the_builder_has_no_account_that_pushes(void **state) {
+  (void)state;
+  struct submission s = sample(SOURCE_INLINE);
+  struct settings settings = plain();
+  settings.registry_secret = "push";
+  cleanup_json json *job = submission_build_job(&s, 1, 1, &settings);
+  json *mounts = json_get(container_of(job, "build"), "volumeMounts");
+  assert_int_equal(json_length(mounts), 2);
+  assert_non_null(named(mounts, "workspace"));
+  assert_non_null(named(mounts, "built"));
+  assert_null(json_get(container_of(job, "build"), "env"));
+  assert_null(mount_of(job, "fetch", "registry"));
+
+  settings.registry_pull_secret = "bases";
+  cleanup_json json *with_bases = submission_build_job(&s, 1, 1, &settings);
+  assert_null(mount_of(with_bases, "build", "registry"));
+  assert_string_equal(mount_of(with_bases, "build", "bases"), "/kaniko/.docker");
+  json *volume = json_get(named(json_get(pod_of(with_bases), "volumes"), "bases"), "secret");
+  assert_string_equal(json_text(volume, "secretName"), "bases");
+  assert_null(mount_of(with_bases, "push", "bases"));
 }
 
 static void a_scan_looks_at_the_image_by_digest(void **state) {
@@ -351,6 +418,9 @@ static void an_inline_source_becomes_a_config_map(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_build_of_an_inline_source),
+      cmocka_unit_test(the_registry_is_spoken_to_before_and_after_the_authors_steps),
+      cmocka_unit_test(the_push_reads_what_root_wrote_and_can_do_nothing_else),
+      cmocka_unit_test(the_builder_has_no_account_that_pushes),
       cmocka_unit_test(kaniko_is_root_with_as_little_as_it_can),
       cmocka_unit_test(every_source_reaches_fetch_as_it_was_written),
       cmocka_unit_test(an_upload_is_fetched_with_a_token),

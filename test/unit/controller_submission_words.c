@@ -36,10 +36,6 @@ static void the_line_that_says_what_went_wrong_is_found(void **state) {
       {"ModuleNotFoundError: No module named 'torch'\nINFO[0009] Running\nthat was it\n",
        "ModuleNotFoundError: No module named 'torch'"},
       {"a line without an end", "a line without an end"},
-      {"error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated "
-       "correctly, and try again: checking push permission for \"r.test/a:v1\": POST https://r.test/v2/: UNAUTHORIZED: "
-       "authentication required\nthe end\n",
-       "checking push permission for \"r.test/a:v1\": POST https://r.test/v2/: UNAUTHORIZED: authentication required"},
   };
   char line[LINE_MAX_BYTES];
   for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -92,9 +88,11 @@ static void advice_is_for_who_can_follow_it(void **state) {
     const char *reason, *message, *advice;
   } cases[] = {
       {"BuildFailed", "ERROR: No matching distribution found for nope", author},
-      {"BuildFailed", "GET https://index.test/v2/base: UNAUTHORIZED: authentication required", author},
-      {"BuildFailed", "checking push permission for \"r.test/a\": UNAUTHORIZED: authentication required", operator},
-       {"BuildFailed", "error pushing image: failed to push to destination r.test/a: x509: unknown", operator},
+      {"BuildFailed", "error building image: GET https://r.test/v2/base/manifests/1: UNAUTHORIZED: no", "correct FROM"},
+      {"BuildFailed", "Get \"https://r.test/v2/\": tls: x509: certificate signed by unknown authority", operator},
+       {"PushFailed", "The registry answered \"GET https://r.test/v2/\" with HTTP status 401.", operator},
+        {"BadImage", "What the build left is no image that can be pushed.", "Fix the Dockerfile"},
+        {"ImageTooBig", "The image is larger than 4096 MiB.", "Leave out"},
         {
             "PodLost",
             "the Pod is gone",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from .proxy import Proxy
 
 ENVIRONMENT = "tic-tac-toe"
 SETTLE = 120.0
+LONG = bool(os.environ.get("ARENA_WALK_LONG"))  # everything that a test can go through; otherwise a selection
 CHILDREN = ("jobs", "pods", "configmaps")
 KINDS = ("agents", "submissions", "matches", "matchmakingqueues")
 

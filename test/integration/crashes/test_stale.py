@@ -9,10 +9,12 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from .arena import Arena
+from .arena import LONG, Arena, Stage
 
 Begin = Callable[..., Arena]
+AT_ONCE = 3  # arenas: they mostly wait
 KINDS = ("agents", "submissions", "matches", "matchmakingqueues", "jobs", "pods")
 
 
@@ -36,3 +38,59 @@ def test_a_leader_that_takes_over_rates_from_what_the_last_one_wrote(arena: Begi
     one.apply(one.match("second"))
     one.wait("the second match is over", lambda: one.is_over("second"))
     one.check()
+
+
+def test_every_watch_is_late(arena: Begin) -> None:
+    one = arena()
+    way = one.proxy()
+    way.lag[""] = 1.0
+    one.apply_all()
+    one.start(server=way.url)
+    one.settle(quiet=2.5)
+    one.check()
+
+
+def test_one_watch_is_late(stage: Stage) -> None:
+    """Also against each other: what belongs together is seen apart."""
+
+    def run(kind: str) -> list[str]:
+        one = Arena(stage)
+        try:
+            way = one.proxy()
+            way.lag[kind] = 1.5
+            one.apply_all()
+            one.start(server=way.url)
+            one.settle(quiet=3.5)
+            return [f"{kind} late: {text}" for text in one.problems()]
+        finally:
+            one.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        problems = [text for found in pool.map(run, KINDS) for text in found]
+    assert not problems, "\n".join(problems)
+
+
+def test_killed_and_started_again_over_an_old_list(stage: Stage) -> None:
+    """An API server that answers from the past: lists are two seconds old, watches one. What the lease's write
+    says about the present keeps the new process from acting before it has seen it."""
+    numbers = range(5, 230, 15 if LONG else 60)
+
+    def run(number: int) -> list[str]:
+        one = Arena(stage)
+        try:
+            way = one.proxy()
+            way.remember_versions()
+            one.apply_all()
+            first = one.start(FAULT_AT=str(number))
+            if one.settle(dies=first):
+                first.kill()
+            way.past, way.lag[""] = 2.0, 1.0
+            one.start(server=way.url)
+            one.settle(quiet=2.5)
+            return [f"killed at {number}: {text}" for text in one.problems()]
+        finally:
+            one.close()
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        problems = [text for found in pool.map(run, numbers) for text in found]
+    assert not problems, "\n".join(problems)

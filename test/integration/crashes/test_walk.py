@@ -8,12 +8,10 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from .arena import Arena, Stage
+from .arena import LONG, Arena, Stage
 from .controller import glob_of, place_of
 
 AT_ONCE = int(os.environ.get("ARENA_WALKS_AT_ONCE", "2"))
-# Otherwise each place for the first time, and of the other times every third that is no Event's.
-LONG = bool(os.environ.get("ARENA_WALK_LONG"))
 # The lease is written by the clock, and Events are counted up when two of a kind come together: a run
 # may end without either.
 BY_CHANCE = ("PUT leases", "PATCH events")
@@ -42,7 +40,7 @@ class Walk:
     def go(self, passed: Counter[str]) -> None:
         """To every place, and every time that it is passed; once more than usual, since no two runs are alike."""
         steps = [(place, n) for place, count in sorted(passed.items()) for n in range(1, count + 2)]
-        if not LONG:
+        if not LONG:  # each place for the first time, and of the other times every third that is no Event's
             first = [step for step in steps if step[1] == 1]
             steps = first + [step for step in steps if step[1] > 1 and not step[0].endswith("events")][::3]
         with ThreadPoolExecutor(AT_ONCE) as pool:

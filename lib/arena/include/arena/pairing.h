@@ -42,7 +42,7 @@ struct pairing_pair {
   size_t first, second;  // indexes into the input; first has the earlier turn
 };
 
-// How far an agent that waits since `enqueued` looks now.
+// How far an agent that waits since `enqueued` looks now: as far as it can when that lies ahead by more than a step.
 int32_t pairing_range(const struct pairing_rules *rules, msec enqueued, msec now);
 
 // Fills ret and returns the number of pairs: at most max_ret, and at most half the sum of all rooms

@@ -21,6 +21,11 @@ struct http_request;  // one transfer
 struct http *http_new(uv_loop_t *loop);
 void http_free(struct http *h);  // cancels what runs, without callbacks
 
+// Asked about every request that is no GET, when its connection is there and it is about to leave; false: it does
+// not, and ends with ERR_CANCELLED. It may not start or cancel requests.
+typedef bool http_may_fn(void *context);
+void http_guard(struct http *h, http_may_fn *may, void *context);
+
 struct http_response {
   int status;          // HTTP status, 0 when there was none
   int retry_after_ms;  // from Retry-After, 0 without one
@@ -60,6 +65,7 @@ struct http_options {
   const char *ca_file;               // NULL: the system's
   const char *cert_file, *key_file;  // client certificate or NULL
   bool insecure;                     // no verification: only when a kubeconfig says so
+  bool unguarded;                    // http_guard's function is not asked
   bool h2c;                          // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
   const struct http_guard *guard;    // borrowed until `done`; NULL: any address, no redirects
   http_data_fn *data;  // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)

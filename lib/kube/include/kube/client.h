@@ -48,6 +48,7 @@ struct kube_request {
   json *body;                // borrowed, NULL without one
   size_t max_response;       // 0: 8 MiB
   bool text_answer;
+  bool unguarded;      // a write that http_guard's function is not asked about
   msec timeout;        // whole call; 0: 30 s; -1: none (watches)
   msec idle_timeout;   // nothing received for so long is ERR_TIMEOUT; 0: none
   http_data_fn *data;  // streams a 2xx answer's body (with the call's context) instead of keeping it
