@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .blobs import AGENT, Internal, Tokens, make_agent, replay, sha256, submit, taken, zipped
+from .blobs import AGENT, Internal, Tokens, is_sanitized, make_agent, replay, sha256, submit, taken, zipped
 from .plane import Namespace, Plane, wait_until
 from .postgres import Postgres, free_port
 from .server import ApiServer, Client, seen
@@ -273,7 +273,6 @@ def test_memory_is_bounded(front: ApiServer) -> None:
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
         codes = list(pool.map(lambda content: submit(owner, agent, "a.zip", content).status_code, contents))
     assert codes == [201] * 30
-    peak = [
-        line for line in pathlib.Path(f"/proc/{front.process.pid}/status").read_text().splitlines() if "VmHWM" in line
-    ]
-    assert int(peak[0].split()[1]) < 300 * 1024, peak
+    status = pathlib.Path(f"/proc/{front.process.pid}/status").read_text().splitlines()
+    peak = next(line for line in status if "VmHWM" in line)
+    assert int(peak.split()[1]) < 300 * 1024 or is_sanitized(), peak
