@@ -309,15 +309,17 @@ def test_an_agent_deleted_by_kubectl_meanwhile_is_deleted_as_well(server: ApiSer
 def pages(client: Client, path: str, key: str, size: int, **query: Any) -> list[dict[str, Any]]:
     """All pages; every one says the same total."""
     found: list[dict[str, Any]] = []
-    for page in itertools.count(1):
+    page, full = 0, True
+    while full:
+        page += 1
         body = client.get(path, page=page, pageSize=size, **query).json()
         assert body["page"] == page and body["pageSize"] == size and len(body[key]) <= size
         found += body[key]
-        if len(body[key]) < size:
-            assert body["total"] == len(found)
-            past = client.get(path, page=page + 5, pageSize=size, **query).json()
-            assert past[key] == [] and past["total"] == len(found)
-            return found
+        full = len(body[key]) == size
+    assert body["total"] == len(found)
+    past = client.get(path, page=page + 5, pageSize=size, **query).json()
+    assert past[key] == [] and past["total"] == len(found)
+    return found
 
 
 def test_pages_hold_every_agent_once(server: ApiServer, namespace: Namespace) -> None:
