@@ -143,12 +143,12 @@ class Kubelet:
 def pod_of(job: str, component: str, submission: Object, node: str, containers: list[str]) -> Object:
     """As the controller's Job makes it; all but the last container come before it."""
     one = [{"name": name, "image": "registry.example/x:1"} for name in containers]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": submission["metadata"]["uid"], "controller": True}
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": submission["metadata"]["uid"]}
     return {
         "metadata": {
             "name": f"{job}-x7k2p",
             "labels": {"rl-arena.io/component": component, "rl-arena.io/submission": submission["metadata"]["name"]},
-            "ownerReferences": [owner],
+            "ownerReferences": [{**owner, "controller": True}],
         },
         "spec": {"nodeName": node, "restartPolicy": "Never", "initContainers": one[:-1], "containers": one[-1:]},
     }
@@ -156,7 +156,8 @@ def pod_of(job: str, component: str, submission: Object, node: str, containers: 
 
 def state_of(running: bool) -> Object:
     at = "2026-01-02T03:04:05Z"
-    return {"running": {"startedAt": at}} if running else {"terminated": {"exitCode": 0, "startedAt": at, "finishedAt": at}}
+    ended = {"exitCode": 0, "startedAt": at, "finishedAt": at}
+    return {"running": {"startedAt": at}} if running else {"terminated": ended}
 
 
 __all__ = ["Kubelet", "pod_of", "state_of"]

@@ -90,7 +90,7 @@ class Live:
             return [f for f in self.frames if kind is None or f["type"] == kind]
 
     def last_id(self) -> int:
-        return max(f["id"] for f in self.now() if "id" in f)
+        return max(int(f["id"]) for f in self.now() if "id" in f)
 
     def close(self) -> None:
         self.stack.close()

@@ -47,10 +47,8 @@ class Build:
 
     def states(self, *states: tuple[str, bool]) -> None:
         """(container, whether it runs), the last one being the Pod's main container or still to come."""
-        statuses = [
-            {"name": name, "state": state_of(running), "image": "x", "imageID": "x", "ready": running, "restartCount": 0}
-            for name, running in states
-        ]
+        same = {"image": "x", "imageID": "x", "ready": False, "restartCount": 0}
+        statuses = [{"name": name, "state": state_of(running), **same} for name, running in states]
         init = [one for one in statuses if one["name"] in ("fetch", "scan")]
         main = [one for one in statuses if one["name"] not in ("fetch", "scan")]
         status = {"phase": "Running", "initContainerStatuses": init, "containerStatuses": main}
@@ -59,7 +57,8 @@ class Build:
     def stored(self, container: str = "build", attempt: int = 1) -> str:
         with connect(self.server.database) as c:
             rows = c.execute(
-                "SELECT text FROM build_logs WHERE submission_id = %s AND container = %s AND attempt = %s ORDER BY number",
+                "SELECT text FROM build_logs WHERE submission_id = %s AND container = %s AND attempt = %s"
+                " ORDER BY number",
                 (self.uid, container, attempt),
             ).fetchall()
         return "".join(row[0] for row in rows)

@@ -250,13 +250,14 @@ def test_a_long_absence_comes_in_pages(start_server: StartServer, postgres: Post
     one = server.register()
     with connect(database) as c:
         c.execute(
-            "INSERT INTO events (type, usernames, payload) SELECT 'news', %s, jsonb_build_object('n', n, 'x', repeat('x', 900))"
-            " FROM generate_series(1, 3000) n",
+            "INSERT INTO events (type, usernames, payload)"
+            " SELECT 'news', %s, jsonb_build_object('n', n, 'x', repeat('x', 900)) FROM generate_series(1, 3000) n",
             ([one.name],),
         )
     with live(server.url, one.token, 0) as ws:
         with connect(database) as c:
-            c.execute("INSERT INTO events (type, usernames, payload) VALUES ('news', %s, '{\"n\": 3001}')", ([one.name],))
+            insert = "INSERT INTO events (type, usernames, payload) VALUES (%s, %s, %s)"
+            c.execute(insert, ("news", [one.name], '{"n": 3001}'))
         ws.expect("resumed")
         seen("the last one", lambda: ws.now("news")[-1]["payload"]["n"] == 3001)
         assert [f["payload"]["n"] for f in ws.now("news")] == list(range(1, 3002))
