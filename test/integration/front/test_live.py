@@ -296,7 +296,7 @@ def test_readers_that_never_read(start_server: StartServer, postgres: Postgres) 
                     " SELECT 'news', %s, jsonb_build_object('x', repeat('x', 10000)) FROM generate_series(1, 10)",
                     ([slow.name, quick.name],),
                 )
-                ws.wait("them", lambda n=n: len(ws.frames) > 10 * (n + 1))
+                ws.wait("them", lambda count=10 * (n + 1): len(ws.frames) > count)  # type: ignore[misc]
         assert ws.code is None
     seen("they are dropped", lambda: server.metric("rl_arena_websocket_dropped_total") == 5)
     words = [json.loads(line) for line in server.words(10**8).splitlines() if "too slow" in line]

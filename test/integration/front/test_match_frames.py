@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import pytest
 
 from .live import live
@@ -33,7 +33,7 @@ def frame(step: int, **fields: Any) -> bytes:
     return b"\x08" + varint(step) + b"\x12" + varint(len(text)) + text
 
 
-class Executor(grpc.GenericRpcHandler):
+class Executor(grpc.GenericRpcHandler):  # type: ignore[misc]
     """StreamFrames of a match whose frames the test says."""
 
     def __init__(self) -> None:
