@@ -29,17 +29,18 @@ def zipped(**files: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (files or {"agent_py": AGENT}).items():
-            archive.writestr(name.replace("_py", ".py"), content)
+            info = zipfile.ZipInfo(name.replace("_py", ".py"))  # without the time: the same files, the same archive
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
 def tarred(content: bytes = AGENT) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         info = tarfile.TarInfo("agent.py")
         info.size = len(content)
         archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def sha256(content: bytes) -> str:
