@@ -80,12 +80,16 @@ class Store:
             "S3_SECRET_ACCESS_KEY": SECRET,
         }
 
+    def files(self) -> list[pathlib.Path]:
+        """Those of the moment: folders come and go meanwhile."""
+        return [pathlib.Path(folder) / name for folder, _, names in os.walk(self.bucket) for name in names]
+
     def objects(self) -> list[pathlib.Path]:
-        return [path for path in self.bucket.rglob("*") if path.is_file() and ".sgwtmp" not in path.parts]
+        return [path for path in self.files() if ".sgwtmp" not in path.parts]
 
     def parts(self) -> list[pathlib.Path]:
         """Of multipart uploads that are not over."""
-        return [path for path in self.bucket.rglob(".sgwtmp/multipart/**/*") if path.is_file()]
+        return [path for path in self.files() if ".sgwtmp" in path.parts and "multipart" in path.parts]
 
 
 @pytest.fixture(scope="module")
