@@ -15,7 +15,7 @@
 #include "blobs_parts.h"
 #include "settings.h"
 
-enum { FIRST_CLEANING_MS = 60000, CLEANING_MS = 3600000 };
+enum { FIRST_CLEANING_MS = 10000, CLEANING_MS = 3600000 };
 
 // ---- small things --------------------------------------------------------------------------------
 

@@ -56,7 +56,17 @@ static void forget(struct blob_writer *w) {
   w->state_of_store = NULL;
 }
 
-static void tell(struct upload *u, const struct error *e) {
+// What the store refuses is never the client's doing.
+static const struct error *as_ours(const struct error *e, struct error *ret) {
+  if (!e || e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_BUSY) return e;
+  *ret = *e;
+  ret->code = ERR_INTERNAL;
+  return ret;
+}
+
+static void tell(struct upload *u, const struct error *problem) {
+  struct error own;
+  const struct error *e = as_ours(problem, &own);
   if (u->last)
     blob_writer_ended(u->w, e);
   else
@@ -321,6 +331,8 @@ static void on_got(void *context, const struct http_response *response, const st
     error_set(&lost, ERR_INTERNAL, "the object %s of blob %s is gone from S3", r->upload, r->sha256);
     e = &lost;
   }
+  struct error own;
+  e = as_ours(e, &own);
   blob_reader_slice(r, response->body, e ? 0 : response->length, e);
 }
 

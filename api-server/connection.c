@@ -1,22 +1,17 @@
 #include "connection.h"
 
-#include <http_parser.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/str.h"
 
-#include "exchange_parts.h"
+#include "connection_parts.h"
 #include "server.h"
 #include "websocket.h"
 
 enum {
-  HEAD_MAX = 16 * 1024,  // request line and headers
-  HEADERS_MAX = 100,
   AHEAD_MAX = 64 * 1024,     // bytes read that wait; then reading stops
   BACKLOG_MAX = 256 * 1024,  // bytes unsent; then no further request is begun
-  DISCARD_MAX = 256 * 1024,  // of a body that nobody wants: more ends the connection
   HEAD_MS = 10 * 1000,
   BODY_IDLE_MS = 30 * 1000,
   BODY_MS = 10 * 60 * 1000,
@@ -25,181 +20,10 @@ enum {
   LINGER_MS = 3 * 1000,  // after the last answer, for the client to read it
 };
 
-enum step {
-  STEP_IDLE,     // between requests
-  STEP_HEAD,     // reading one
-  STEP_BODY,     // its body
-  STEP_ANSWER,   // all read; the answer is under way
-  STEP_CLOSING,  // the last answer goes out
-  STEP_LINGER,   // it is out
-  STEP_WEBSOCKET,
-};
-
-struct connection {
-  struct server *server;
-  const struct transport *transport;
-  void *socket;
-  struct peer peer;
-  http_parser parser;
-  enum step step;
-  struct str in, out;
-  size_t out_sent;  // of `out`
-  // the head that is being read
-  struct str target, name, value;
-  bool in_value;
-  bool begins_with_letter;  // the request: a method, if not one that is known
-  struct head head;
-  const char *refused;  // why it is no good
-  int refused_status;
-  struct exchange *exchange;
-  struct websocket *websocket;
-  bool head_ready;
-  bool wants_body;  // the exchange does
-  bool discarding;  // nobody does
-  size_t discarded;
-  bool expects;  // 100-continue
-  bool draining;
-  bool processing;
-  bool reading;
-  msec step_since, progress, request_since;  // monotonic
-};
-
-static void process(struct connection *c);
-
-// ---- reading a request -----------------------------------------------------------------------------
-
-static struct connection *of(http_parser *p) {
-  return p->data;
-}
-
-static void step_to(struct connection *c, enum step step) {
+void connection_step_to(struct connection *c, enum step step) {
   c->step = step;
   c->step_since = c->progress = clock_monotonic();
 }
-
-static int refuse(struct connection *c, int status, const char *why) {
-  if (!c->refused) {
-    c->refused_status = status;
-    c->refused = why;
-  }
-  return -1;
-}
-
-static const char too_long[] = "the request's target is longer than 8 KiB";
-
-static int on_begin(http_parser *p) {
-  struct connection *c = of(p);
-  if (c->step == STEP_IDLE) step_to(c, STEP_HEAD);
-  c->request_since = clock_monotonic();
-  return 0;
-}
-
-static int on_url(http_parser *p, const char *at, size_t length) {
-  struct connection *c = of(p);
-  str_add_bytes(&c->target, at, length);
-  return c->target.failed ? refuse(c, 414, too_long) : 0;
-}
-
-static int end_header(struct connection *c) {
-  if (c->name.length == 0) return 0;
-  // http-parser as Debian builds it lets blanks into names, "Content-Length : 5"; others read that otherwise.
-  if (strchr(c->name.data, ' ')) return refuse(c, 400, "a header's name has a blank");
-  if (c->head.headers.count == HEADERS_MAX) return refuse(c, 431, "more than 100 headers");
-  if (strlen(str_text(&c->value)) != c->value.length) return refuse(c, 400, "a header has a NUL character");
-  for (char *at = c->name.data; *at; at++)
-    if (*at >= 'A' && *at <= 'Z') *at = (char)(*at + ('a' - 'A'));
-  size_t end = c->value.length;
-  while (end > 0 && (c->value.data[end - 1] == ' ' || c->value.data[end - 1] == '\t')) end--;
-  pairs_add(&c->head.headers, mem_strdup(str_text(&c->name)), mem_strndup(str_text(&c->value), end));
-  str_clear(&c->name);
-  str_clear(&c->value);
-  return 0;
-}
-
-static int on_name(http_parser *p, const char *at, size_t length) {
-  struct connection *c = of(p);
-  if (c->in_value && end_header(c)) return -1;
-  c->in_value = false;
-  str_add_bytes(&c->name, at, length);
-  return 0;
-}
-
-static int on_value(http_parser *p, const char *at, size_t length) {
-  struct connection *c = of(p);
-  c->in_value = true;
-  str_add_bytes(&c->value, at, length);
-  return 0;
-}
-
-static int check_head(struct connection *c, const http_parser *p) {
-  const struct pairs *headers = &c->head.headers;
-  if (p->http_major != 1) return refuse(c, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-  size_t hosts = pairs_count(headers, "host");
-  if (hosts > 1 || (hosts == 0 && p->http_minor > 0)) return refuse(c, 400, "there must be one Host header");
-  const char *coding = pairs_get(headers, "transfer-encoding");
-  // The parser takes a name that merely begins and ends like this for it; two views of one message are one too many.
-  if (p->uses_transfer_encoding != (coding != NULL)) return refuse(c, 400, "a header's name is malformed");
-  if (coding && (strcasecmp(coding, "chunked") != 0 || pairs_count(headers, "transfer-encoding") > 1))
-    return refuse(c, 501, "only the transfer coding chunked is known here");
-  if (coding && p->http_minor == 0) return refuse(c, 400, "HTTP/1.0 has no transfer codings");
-  if (p->method == HTTP_CONNECT) return refuse(c, 405, "this is no proxy");
-  return 0;
-}
-
-static int on_head(http_parser *p) {
-  struct connection *c = of(p);
-  if (end_header(c) || check_head(c, p)) return -1;
-  struct head *head = &c->head;
-  head->method = http_method_str((enum http_method)p->method);
-  head->target_length = c->target.length;
-  head->target = str_take(&c->target);
-  c->target = STR_INIT(TARGET_MAX);
-  head->minor = p->http_minor;
-  head->keep_alive = http_should_keep_alive(p);
-  head->upgrade = p->upgrade;
-  bool chunked = pairs_get(&head->headers, "transfer-encoding") != NULL;
-  // http-parser's "no length" is the largest number.
-  head->content_length = chunked ? -1 : p->content_length > INT64_MAX ? 0 : (int64_t)p->content_length;
-  const char *expect = pairs_get(&head->headers, "expect");
-  c->expects = expect && strcasecmp(expect, "100-continue") == 0 && head->content_length != 0 && p->http_minor > 0;
-  c->head_ready = true;
-  step_to(c, STEP_BODY);
-  p->upgrade = 0;  // who takes the upgrade says so later (connection_upgrade)
-  http_parser_pause(p, 1);
-  return 0;
-}
-
-static int on_body(http_parser *p, const char *at, size_t length) {
-  struct connection *c = of(p);
-  c->progress = clock_monotonic();
-  if (c->exchange && !c->discarding) {
-    exchange_take(c->exchange, at, length);
-  } else {
-    c->discarded += length;
-    if (c->discarded > DISCARD_MAX) step_to(c, STEP_CLOSING);
-  }
-  if (c->step == STEP_CLOSING || (!c->wants_body && !c->discarding)) http_parser_pause(p, 1);
-  return 0;
-}
-
-static int on_complete(http_parser *p) {
-  struct connection *c = of(p);
-  http_parser_pause(p, 1);
-  if (c->step == STEP_CLOSING) return 0;
-  step_to(c, c->exchange || c->head_ready ? STEP_ANSWER : STEP_IDLE);
-  if (c->exchange) exchange_took_all(c->exchange);
-  return 0;
-}
-
-static const http_parser_settings settings = {
-    .on_message_begin = on_begin,
-    .on_url = on_url,
-    .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_headers_complete = on_head,
-    .on_body = on_body,
-    .on_message_complete = on_complete,
-};
 
 // ---- its end ---------------------------------------------------------------------------------------
 
@@ -214,27 +38,8 @@ static void forget_head(struct connection *c) {
 }
 
 static void close_after_answer(struct connection *c) {
-  if (c->step != STEP_LINGER) step_to(c, STEP_CLOSING);
+  if (c->step != STEP_LINGER) connection_step_to(c, STEP_CLOSING);
   str_clear(&c->in);
-}
-
-struct refusal {
-  int status;
-  const char *text;
-};
-
-static struct refusal refusal_of(const struct connection *c) {
-  if (c->refused) return (struct refusal){c->refused_status, c->refused};
-  switch (HTTP_PARSER_ERRNO(&c->parser)) {
-    case HPE_HEADER_OVERFLOW:
-      // Before any header it was the target that had no end.
-      if (c->head.headers.count == 0 && c->name.length == 0) return (struct refusal){414, too_long};
-      return (struct refusal){431, "the request's headers are larger than 16 KiB"};
-    case HPE_INVALID_METHOD:
-      if (c->begins_with_letter) return (struct refusal){405, "this method is not known here"};
-      return (struct refusal){400, "this is no HTTP"};
-    default: return (struct refusal){400, http_errno_description(HTTP_PARSER_ERRNO(&c->parser))};
-  }
 }
 
 // What http-parser refused: nothing after it can be believed.
@@ -246,7 +51,7 @@ static void answer_refusal(struct connection *c) {
       close_after_answer(c);
     return;
   }
-  struct refusal r = refusal_of(c);
+  struct refusal r = connection_refusal(c);
   c->head_ready = false;
   forget_head(c);
   answer_refuse(c->server, c, r.status, r.text);
@@ -284,12 +89,12 @@ static void parse(struct connection *c) {
   bool before_head = !c->head_ready;
   size_t length = c->in.length;
   if (c->step == STEP_IDLE) c->begins_with_letter = str_text(&c->in)[0] >= 'A' && str_text(&c->in)[0] <= 'Z';
-  size_t used = http_parser_execute(&c->parser, &settings, str_text(&c->in), length);
+  size_t used = http_parser_execute(&c->parser, &connection_parser, str_text(&c->in), length);
   enum http_errno why = HTTP_PARSER_ERRNO(&c->parser);
   str_drop_front(&c->in, used < length ? used : length);
   // As Debian builds it, http-parser takes any byte for the line feed that ends the headers.
   bool ended_well = !before_head || !c->head_ready || str_text(&c->in)[0] == '\n';
-  if (!ended_well) refuse(c, 400, "the headers do not end in an empty line");
+  if (!ended_well) connection_refuse(c, 400, "the headers do not end in an empty line");
   if ((why != HPE_OK && why != HPE_PAUSED) || !ended_well) answer_refusal(c);
 }
 
@@ -345,7 +150,7 @@ struct connection *connection_new(struct server *server, const struct transport 
   http_parser_set_max_header_size(HEAD_MAX);
   http_parser_init(&c->parser, HTTP_REQUEST);
   c->parser.data = c;
-  step_to(c, STEP_IDLE);
+  connection_step_to(c, STEP_IDLE);
   return c;
 }
 
@@ -357,9 +162,9 @@ void connection_receive(struct connection *c, const void *bytes, size_t length) 
 }
 
 static void when_empty(struct connection *c) {
-  if (c->step == STEP_WEBSOCKET && websocket_is_over(c->websocket)) step_to(c, STEP_CLOSING);
+  if (c->step == STEP_WEBSOCKET && websocket_is_over(c->websocket)) connection_step_to(c, STEP_CLOSING);
   if (c->step == STEP_CLOSING) {
-    step_to(c, STEP_LINGER);
+    connection_step_to(c, STEP_LINGER);
     c->transport->shut(c->socket);
   } else if (c->exchange) {
     exchange_drained(c->exchange);
@@ -490,7 +295,7 @@ void connection_answered(struct connection *c, bool stay) {
     c->discarding = true;
     c->step_since = clock_monotonic();
   } else {
-    step_to(c, STEP_IDLE);
+    connection_step_to(c, STEP_IDLE);
   }
   connection_wake(c);
 }
@@ -502,7 +307,7 @@ const struct peer *connection_peer(const struct connection *c) {
 void connection_upgrade(struct connection *c, struct websocket *take_websocket) {
   c->exchange = NULL;
   c->websocket = take_websocket;
-  step_to(c, STEP_WEBSOCKET);
+  connection_step_to(c, STEP_WEBSOCKET);
   connection_wake(c);
 }
 

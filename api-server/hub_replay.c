@@ -16,7 +16,7 @@ enum { REPLAYS_AT_ONCE = 4, PAGE = 50, RETRY_MS = 1000, NUMBER_SIZE = 24, TOPICS
 // Topics that were subscribed to with a `since`: their past, up to where the connection as a whole is.
 struct replay_job {
   char *topics;
-  int64_t since, cursor, upto;
+  int64_t since, cursor, bound;
   struct replay_job *next;
 };
 
@@ -125,7 +125,7 @@ static void on_job_page(struct hub_connection *c, const struct db_rows *rows) {
   if (!take_page(c, rows, &job->cursor)) {
     say_failed(c, job->since, db_rows_int(rows, 0, 0, 0), db_rows_int(rows, 0, 1, 0), -1);
     job_free(c);
-  } else if (job->cursor >= job->upto) {
+  } else if (job->cursor >= job->bound) {
     say_resumed(c, job->since);
     job_free(c);
   }
@@ -172,7 +172,7 @@ static void read_page(struct hub_connection *c) {
   const struct replay_job *job = c->jobs;
   cleanup_free char *topics = job != NULL ? mem_strdup(job->topics) : topics_of(c);
   char from[NUMBER_SIZE], to[NUMBER_SIZE];
-  c->replay_bound = job != NULL ? job->upto : events_last(c->hub->events);
+  c->replay_bound = job != NULL ? job->bound : events_last(c->hub->events);
   if (c->replay_bound < c->cursor && job == NULL) c->replay_bound = c->cursor;  // another replica is ahead of this one
   snprintf(from, sizeof from, "%" PRId64, job != NULL ? job->cursor : c->cursor);
   snprintf(to, sizeof to, "%" PRId64, c->replay_bound);
@@ -204,7 +204,7 @@ void hub_replay_topics(struct hub_connection *c, char *take_topics, int64_t sinc
     c->replaying = true;
   }
   struct replay_job *job = mem_alloc(sizeof *job);
-  *job = (struct replay_job){.topics = take_topics, .since = since, .cursor = since, .upto = c->cursor};
+  *job = (struct replay_job){.topics = take_topics, .since = since, .cursor = since, .bound = c->cursor};
   struct replay_job **at = &c->jobs;
   while (*at != NULL) at = &(*at)->next;
   *at = job;

@@ -61,7 +61,7 @@ static void note_time(struct log_lines *l, const char *time) {
     l->place.lines++;
     return;
   }
-  strcpy(l->place.time, time);
+  memcpy(l->place.time, time, strlen(time) + 1);
   l->place.lines = 1;
 }
 

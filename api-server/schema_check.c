@@ -212,9 +212,9 @@ static bool check_alternatives(const struct check *c, const struct schema *s, js
   unsigned fitting = 0;
   for (unsigned i = 0; i < s->alternative_count; i++) fitting += check(NULL, s->alternatives[i], value);
   if (fitting == 1 || (fitting > 1 && !s->exactly_one)) return true;
-  if (fitting == 0 && s->alternative_count == 1) return check(c, s->alternatives[0], value);
-  return refuse(c, fitting ? "fits more than one of the forms that are possible here"
-                           : "fits none of the forms that are possible here");
+  // The first one is the usual one: what it lacks says more than that there are several.
+  if (fitting == 0) return check(c, s->alternatives[0], value);
+  return refuse(c, "fits more than one of the forms that are possible here");
 }
 
 static bool check(const struct check *c, const struct schema *s, json *value) {

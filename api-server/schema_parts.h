@@ -43,7 +43,7 @@ struct schema {
   struct schema **alternatives;
   unsigned alternative_count;
   bool exactly_one;
-  json *words;  // enum; borrowed from the text
+  json *words;              // enum; borrowed from the text
   const char *description;  // says what the pattern wants; borrowed from the text
   bool has_pattern;
   regex_t pattern;

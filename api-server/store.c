@@ -34,16 +34,15 @@ struct storing {
 
 static void on_done(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
   (void)rows, (void)constraint;
-  struct storing s = *(struct storing *)context;
-  free(context);
-  s.done(s.context, e);
+  const struct storing *s = context;
+  s->done(s->context, e);
 }
 
 static void run(struct db *db, const struct db_statement *statement, const char *value, store_done_fn *done,
                 void *context) {
   struct storing *s = mem_alloc(sizeof(*s));
   *s = (struct storing){.done = done, .context = context};
-  db_query(db, statement, &DB_TEXT(value), 1, on_done, s);
+  db_call_own(db_query(db, statement, &DB_TEXT(value), 1, on_done, s), s);
 }
 
 void store_put(struct db *db, enum stored_kind kind, char *const *rows, size_t count, store_done_fn *done,
@@ -81,9 +80,8 @@ struct refusal {
 
 static void on_refused(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
   (void)rows, (void)e, (void)constraint;
-  struct refusal r = *(struct refusal *)context;
-  free(context);
-  r.done(r.context, &r.problem);
+  const struct refusal *r = context;
+  r->done(r->context, &r->problem);
 }
 
 void store_put_object(struct db *db, enum stored_kind kind, json *object, store_done_fn *done, void *context) {
@@ -97,5 +95,5 @@ void store_put_object(struct db *db, enum stored_kind kind, json *object, store_
   static const struct db_statement nothing = {"nothing", "SELECT 1"};
   struct refusal *r = mem_alloc(sizeof(*r));
   *r = (struct refusal){.problem = e, .done = done, .context = context};
-  db_query(db, &nothing, NULL, 0, on_refused, r);
+  db_call_own(db_query(db, &nothing, NULL, 0, on_refused, r), r);
 }

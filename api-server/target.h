@@ -1,7 +1,8 @@
 // A request's target, "/api/v1/agents/a%20b?page=2": its path in decoded segments, its query decoded. Pure.
 //
 // Splitting comes before decoding, so that an encoded slash stays inside its segment. What is no proper encoding, no
-// UTF-8, has a NUL or in its path control characters is refused, never repaired: two readers of one target must not see two things.
+// UTF-8, has a NUL or in its path control characters is refused, never repaired: two readers of one target must not see
+// two things.
 #pragma once
 
 #include "base/error.h"

@@ -4,9 +4,13 @@
 -- Whoever changes the mirror stands in one line, from before the first row to the commit: so events become visible in the
 -- order of their ids (a reader of "id > last" misses none), and two writers that follow a change into other tables
 -- never wait for each other in a circle.
+CREATE FUNCTION mirror_line() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(7361420)
+$$;
+
 CREATE FUNCTION events_begin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(7361420);
+    PERFORM mirror_line();
     RETURN NULL;
 END $$;
 
@@ -26,37 +30,6 @@ BEGIN
 END $$;
 CREATE TRIGGER z_notify AFTER INSERT ON events REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION events_notify();
-
--- ---- one object has a name at a time -----------------------------------------------------------
-
--- A newer object of the name means that the older one is gone, also when nobody saw it go.
-CREATE FUNCTION agents_take_name() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE other agents;
-BEGIN
-    SELECT * INTO other FROM agents a WHERE a.object_name = NEW.object_name AND a.vanished_at IS NULL AND a.id <> NEW.id;
-    IF NOT FOUND THEN RETURN NEW; END IF;
-    IF other.resource_version > NEW.resource_version THEN
-        NEW.vanished_at := now();
-    ELSE
-        UPDATE agents SET vanished_at = now() WHERE id = other.id;
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER b_name BEFORE INSERT ON agents FOR EACH ROW EXECUTE FUNCTION agents_take_name();
-
-CREATE FUNCTION environments_take_name() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE other environments;
-BEGIN
-    SELECT * INTO other FROM environments e WHERE e.name = NEW.name AND e.vanished_at IS NULL AND e.id <> NEW.id;
-    IF NOT FOUND THEN RETURN NEW; END IF;
-    IF other.resource_version > NEW.resource_version THEN
-        NEW.vanished_at := now();
-    ELSE
-        UPDATE environments SET vanished_at = now() WHERE id = other.id;
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER b_name BEFORE INSERT ON environments FOR EACH ROW EXECUTE FUNCTION environments_take_name();
 
 -- ---- names to ids ------------------------------------------------------------------------------
 
@@ -87,16 +60,22 @@ END $$;
 CREATE TRIGGER b_refer BEFORE INSERT OR UPDATE ON matches FOR EACH ROW EXECUTE FUNCTION matches_refer();
 
 -- An agent that the mirror sees for the first time may have been spoken of already. Submissions that outlived an earlier
--- agent of the name are the new one's, as the controller has it; matches are not.
+-- agent of the name are the new one's, as the controller has it; matches are not. (A statement that changes nothing
+-- still calls its table's triggers: it is asked first.)
 CREATE FUNCTION agents_adopt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;
     UPDATE submissions s SET agent_id = n.id FROM new_rows n
     WHERE n.vanished_at IS NULL AND s.agent_object = n.object_name AND s.vanished_at IS NULL
       AND s.agent_id IS DISTINCT FROM n.id;
-    UPDATE matches m SET agent1_id = n.id FROM new_rows n
-    WHERE n.vanished_at IS NULL AND m.agent1 = n.object_name AND m.agent1_id IS NULL;
-    UPDATE matches m SET agent2_id = n.id FROM new_rows n
-    WHERE n.vanished_at IS NULL AND m.agent2 = n.object_name AND m.agent2_id IS NULL;
+    IF EXISTS (SELECT FROM matches m WHERE m.agent1_id IS NULL) THEN
+        UPDATE matches m SET agent1_id = n.id FROM new_rows n
+        WHERE n.vanished_at IS NULL AND m.agent1 = n.object_name AND m.agent1_id IS NULL;
+    END IF;
+    IF EXISTS (SELECT FROM matches m WHERE m.agent2_id IS NULL) THEN
+        UPDATE matches m SET agent2_id = n.id FROM new_rows n
+        WHERE n.vanished_at IS NULL AND m.agent2 = n.object_name AND m.agent2_id IS NULL;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER c_adopt AFTER INSERT ON agents REFERENCING NEW TABLE AS new_rows
@@ -106,6 +85,7 @@ CREATE TRIGGER c_adopt AFTER INSERT ON agents REFERENCING NEW TABLE AS new_rows
 
 CREATE FUNCTION agents_queue() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     DELETE FROM matchmaking_queue q USING new_rows n
     WHERE q.agent_id = n.id AND (n.queue_state <> 'Waiting' OR n.vanished_at IS NOT NULL);
     INSERT INTO matchmaking_queue (agent_id, environment, priority, elo, range_now, enqueued_at, expires_at)
@@ -126,6 +106,7 @@ CREATE TRIGGER d_queue_update AFTER UPDATE ON agents REFERENCING NEW TABLE AS ne
 -- The matchmaker's matches, and both directions of each pair's results (a forfeit is a loss).
 CREATE FUNCTION matches_follow_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM matches_paired(array_agg(n.id)) FROM new_rows n WHERE n.matchmade;
     PERFORM matches_count(array_agg(n.id)) FROM new_rows n WHERE n.counted;
     RETURN NULL;
@@ -133,6 +114,7 @@ END $$;
 
 CREATE FUNCTION matches_follow_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM matches_paired(array_agg(n.id)) FROM new_rows n JOIN old_rows o USING (id)
     WHERE n.matchmade AND (n.agent1_id, n.agent2_id) IS DISTINCT FROM (o.agent1_id, o.agent2_id);
     PERFORM matches_count(array_agg(n.id)) FROM new_rows n JOIN old_rows o USING (id) WHERE n.counted AND NOT o.counted;

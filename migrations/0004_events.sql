@@ -14,6 +14,7 @@ $$;
 
 CREATE FUNCTION submissions_tell_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM build_status_events(array_agg(n.id)) FROM new_rows n WHERE n.vanished_at IS NULL;
     RETURN NULL;
 END $$;
@@ -22,6 +23,7 @@ CREATE TRIGGER e_tell_insert AFTER INSERT ON submissions REFERENCING NEW TABLE A
 
 CREATE FUNCTION submissions_tell_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM build_status_events(array_agg(n.id)) FROM new_rows n JOIN old_rows o USING (id)
     WHERE (n.status, n.reason, n.message, n.image) IS DISTINCT FROM (o.status, o.reason, o.message, o.image);
     RETURN NULL;
@@ -55,6 +57,7 @@ $$;
 -- (a mirror's first look brings many of those).
 CREATE FUNCTION matches_tell_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM match_events('match_created', array_agg(n.id)) FROM new_rows n
     WHERE n.status IN ('pending', 'running') AND n.vanished_at IS NULL;
     PERFORM match_events('match_started', array_agg(n.id)) FROM new_rows n
@@ -67,6 +70,7 @@ CREATE TRIGGER e_tell_insert AFTER INSERT ON matches REFERENCING NEW TABLE AS ne
 
 CREATE FUNCTION matches_tell_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM match_events('match_started', array_agg(n.id)) FROM new_rows n JOIN old_rows o USING (id)
     WHERE n.status = 'running' AND o.status <> 'running';
     PERFORM match_events('match_completed', array_agg(n.id)) FROM new_rows n JOIN old_rows o USING (id)
@@ -89,6 +93,7 @@ $$;
 
 CREATE FUNCTION environments_tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM queue_events(array_agg(n.name)) FROM new_rows n JOIN old_rows o USING (id)
     WHERE (n.playing, n.median_wait_seconds, n.paused, n.ready)
           IS DISTINCT FROM (o.playing, o.median_wait_seconds, o.paused, o.ready);
@@ -101,19 +106,20 @@ CREATE TRIGGER e_tell AFTER UPDATE ON environments REFERENCING OLD TABLE AS old_
 
 -- Agents in the queue, each for its owner.
 CREATE FUNCTION agent_queue_events(ids uuid[]) RETURNS void LANGUAGE sql AS $$
+    WITH places AS MATERIALIZED (  -- counted once for each environment, not for each agent
+        SELECT c.environment, environment_id(c.environment) AS id, queue_waiting(c.environment) AS waiting
+        FROM (SELECT DISTINCT b.environment FROM agents b WHERE b.id = ANY (ids)) c)
     INSERT INTO events (type, usernames, payload)
     SELECT 'queue_update', ARRAY[a.owner], jsonb_strip_nulls(jsonb_build_object(
         'environmentId', e.id, 'environmentName', a.environment,
         'agentId', a.id, 'agentName', a.display_name, 'state', lower(a.queue_state), 'reason', a.queue_reason,
         'waiting', e.waiting, 'enqueuedAt', rfc3339(a.enqueued_at), 'expiresAt', rfc3339(a.expires_at)))
-    FROM agents a
-    JOIN (SELECT c.environment, environment_id(c.environment) AS id, queue_waiting(c.environment) AS waiting
-          FROM (SELECT DISTINCT b.environment FROM agents b WHERE b.id = ANY (ids)) c) e USING (environment)
+    FROM agents a JOIN places e USING (environment)
     WHERE a.id = ANY (ids) ORDER BY a.id
 $$;
 
 -- The places that changed in one environment: rows for who is ranked, `removed` for who is no more. Of many changes at
--- once only the best 100 rows are told (`partial`: read the rest).
+-- once only the best 20 rows are told (`partial`: read the rest).
 CREATE FUNCTION leaderboard_event(of_environment text, changed uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     places jsonb;
@@ -130,7 +136,7 @@ BEGIN
                   SELECT b.id, row_number() OVER (ORDER BY b.elo DESC, b.rated_matches, b.created_at, b.id) AS rank
                   FROM agents b WHERE b.environment = of_environment AND b.active_submission IS NOT NULL
                                   AND b.vanished_at IS NULL) p
-              WHERE p.id = ANY (changed) ORDER BY p.rank LIMIT 100) r
+              WHERE p.id = ANY (changed) ORDER BY p.rank LIMIT 20) r
         JOIN agents a USING (id);
     END IF;
     SELECT jsonb_agg(a.id ORDER BY a.id) INTO gone FROM agents a WHERE a.id = ANY (changed) AND NOT agent_is_ranked(a);
@@ -143,6 +149,7 @@ END $$;
 
 CREATE FUNCTION agents_tell_insert() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     PERFORM agent_queue_events(array_agg(n.id)) FROM new_rows n WHERE n.queue_state = 'Waiting' AND n.vanished_at IS NULL;
     PERFORM queue_events(array_agg(DISTINCT n.environment)) FROM new_rows n
     WHERE n.queue_state = 'Waiting' AND n.vanished_at IS NULL;
@@ -157,6 +164,7 @@ CREATE TRIGGER e_tell_insert AFTER INSERT ON agents REFERENCING NEW TABLE AS new
 
 CREATE FUNCTION agents_tell_update() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM new_rows) THEN RETURN NULL; END IF;  -- an upsert calls both kinds
     -- Which submission plays changed: news about the one that did and the one that does.
     PERFORM build_status_events(array_agg(s.id))
     FROM new_rows n JOIN old_rows o USING (id) JOIN submissions s ON s.agent_id = n.id

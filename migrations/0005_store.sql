@@ -1,16 +1,27 @@
 -- Rows of the mirror from objects: an array of rows as api-server/store_rows.c makes them goes in, by uid, each unless the
--- table has it as new already. In the order of names, one row for each object. How many changed comes back.
+-- table has it as new already; one row for each object. How many changed comes back.
+--
+-- Of agents and environments one has a name at a time: a newer object of the name means that the older one is gone, also
+-- when nobody saw it go; and an older one that comes late comes as gone. They stand in the mirror's line first (0003), so
+-- that each of their statements sees what the one before them in it did.
 
 CREATE FUNCTION store_environments(rows jsonb) RETURNS bigint LANGUAGE sql AS $$
+    SELECT mirror_line();
+    UPDATE environments t SET vanished_at = now()
+    FROM jsonb_to_recordset(rows) AS r (id uuid, name text, resource_version bigint)
+    WHERE t.name = r.name AND t.vanished_at IS NULL AND t.id <> r.id
+      AND t.resource_version < r.resource_version;
     WITH changed AS (
         INSERT INTO environments AS t (
             id, name, display_name, description, players, elo_initial, allow_same_owner, paused, ready, reason, message,
-            waiting, playing, matched_total, median_wait_seconds, last_run_at, next_run_at, created_at, resource_version)
+            waiting, playing, matched_total, median_wait_seconds, last_run_at, next_run_at, created_at, resource_version, vanished_at)
         SELECT DISTINCT ON (r.name)
             r.id, r.name, r.display_name, coalesce(r.description, ''), r.players, r.elo_initial, r.allow_same_owner,
             r.paused, r.ready, coalesce(r.reason, ''), coalesce(r.message, ''),
             r.waiting, r.playing, r.matched_total, r.median_wait_seconds, r.last_run_at, r.next_run_at, r.created_at,
-            r.resource_version
+            r.resource_version,
+            CASE WHEN EXISTS (SELECT FROM environments o WHERE o.name = r.name AND o.vanished_at IS NULL
+                                                  AND o.id <> r.id) THEN now() END
         FROM jsonb_to_recordset(rows) AS r (
             id uuid, name text, display_name text, description text, players int, elo_initial int,
             allow_same_owner bool, paused bool, ready bool, reason text, message text, waiting int, playing int,
@@ -31,19 +42,26 @@ $$;
 
 -- An agent that has not played yet has no rating of its own: it starts from its environment's.
 CREATE FUNCTION store_agents(rows jsonb) RETURNS bigint LANGUAGE sql AS $$
+    SELECT mirror_line();
+    UPDATE agents t SET vanished_at = now()
+    FROM jsonb_to_recordset(rows) AS r (id uuid, object_name text, resource_version bigint)
+    WHERE t.object_name = r.object_name AND t.vanished_at IS NULL AND t.id <> r.id
+      AND t.resource_version < r.resource_version;
     WITH changed AS (
         INSERT INTO agents AS t (
             id, object_name, owner, display_name, description, environment, elo, rated_matches, wins, losses, draws, peak,
             provisional, active_submission, active_version, latest_version, pinned, enabled, suspended, priority,
             queue_state, queue_reason, enqueued_at, expires_at, range_now, ready, reason, message, created_at,
-            resource_version)
+            resource_version, vanished_at)
         SELECT DISTINCT ON (r.object_name)
             r.id, r.object_name, r.owner, r.display_name, coalesce(r.description, ''), r.environment,
             coalesce(r.elo, e.elo_initial, 1500), r.rated_matches, r.wins, r.losses, r.draws,
             coalesce(r.peak, e.elo_initial, 1500), r.provisional, r.active_submission, r.active_version,
             r.latest_version, r.pinned, r.enabled, r.suspended, r.priority, r.queue_state, coalesce(r.queue_reason, ''),
             r.enqueued_at, r.expires_at, r.range_now, r.ready, coalesce(r.reason, ''), coalesce(r.message, ''),
-            r.created_at, r.resource_version
+            r.created_at, r.resource_version,
+            CASE WHEN EXISTS (SELECT FROM agents o WHERE o.object_name = r.object_name AND o.vanished_at IS NULL
+                                                  AND o.id <> r.id) THEN now() END
         FROM jsonb_to_recordset(rows) AS r (
             id uuid, object_name text, owner text, display_name text, description text, environment text, elo int,
             rated_matches int, wins int, losses int, draws int, peak int, provisional bool, active_submission text,

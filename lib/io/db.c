@@ -38,6 +38,7 @@ struct db_call {
   unsigned count;
   db_done_fn *done;
   void *context;
+  void *owned;
   msec begun;
   struct seat *seat;  // where it runs; NULL: it waits
 };
@@ -77,6 +78,7 @@ uv_loop_t *db_loop_of(const struct db *d) {
 static void free_call(struct db_call *c) {
   for (unsigned i = 0; i < c->count; i++) free(c->values[i]);
   free(c->script);
+  free(c->owned);
   free(c);
 }
 
@@ -294,6 +296,11 @@ struct db_call *db_script(struct db *d, const char *sql, db_done_fn *done, void 
   c->done = done;
   c->context = context;
   return begin(d, c);
+}
+
+void db_call_own(struct db_call *c, void *take_memory) {
+  free(c->owned);
+  c->owned = take_memory;
 }
 
 void db_cancel(struct db_call *c) {

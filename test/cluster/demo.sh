@@ -31,8 +31,8 @@ arena_watch() {
 arena_replay() {
     local match=${1:-} id url target
     [ -n "$match" ] || die "usage: ./arena replay MATCH (names: ./arena kubectl -n rl-arena get matches)"
-    read -r id url < <(kubectl_admin -n rl-arena get match "$match" -o 'jsonpath={.metadata.uid} {.status.replay.htmlUrl}')
-    [ -n "$id" ] || exit 1
+    url=$(kubectl_admin -n rl-arena get match "$match" -o 'jsonpath={.metadata.uid} {.status.replay.htmlUrl}') || exit 1
+    id=${url%% *} url=${url#* }
     [ -n "$url" ] || die "the match $match has no replay (yet); see: ./arena kubectl -n rl-arena describe match $match"
     target=$PWD/replay-$match.html
     case $url in

@@ -17,6 +17,7 @@ kaniko                  kaniko     github.com/GoogleContainerTools/kaniko/cmd/ex
 coredns                 coredns    github.com/coredns/coredns
 trivydb                 trivydb    rl-arena.io/test/cluster/trivydb
 trivy                   trivy      github.com/aquasecurity/trivy/cmd/trivy
+versitygw               versitygw  github.com/versity/versitygw/cmd/versitygw
 LIST
 }
 

@@ -173,6 +173,7 @@ suite_integration() {
     test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize integration
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
+    stage s3-server gobin_build versitygw
     # fetch, the front and kube-probe with the sanitizers; the controller without, under valgrind.
     ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch \
         ARENA_API_SERVER=$ARENA_ROOT/build/sanitize/api-server/api-server \

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 import cluster
-import front
+import front_user as front
 from cluster import Object, status
 
 INVARIANTS = cluster.ROOT / "test" / "support" / "invariants.py"

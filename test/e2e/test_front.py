@@ -15,10 +15,10 @@ from typing import Any
 
 import browser
 import cluster
-import front
+import front_user as front
 import pytest
 from cluster import Object, status
-from front import Events, Front, Refused
+from front_user import Events, Front, Refused
 from objects import Run
 
 ENVIRONMENT = "pong"

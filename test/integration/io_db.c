@@ -64,7 +64,7 @@ static struct db *open_db(const char *url, unsigned connections) {
 
 static struct answer ask(const struct db_statement *s, const struct db_value *values, unsigned count) {
   struct answer a = {0};
-  db_query(w.db, s, values, count, take, &a);
+  db_call_own(db_query(w.db, s, values, count, take, &a), mem_alloc(1));  // freed with the call
   assert_false(a.done);
   loop_until(&w.loop, &a.done);
   return a;
@@ -361,7 +361,7 @@ static void freeing_ends_all_without_a_word(void **state) {
   static const struct db_statement slow = {"slow", "SELECT pg_sleep(8)"};
   struct answer answers[10] = {0};
   assert_int_equal(ask(&pid, NULL, 0).code, ERR_NONE);
-  for (unsigned i = 0; i < 10; i++) db_query(w.db, &slow, NULL, 0, take, &answers[i]);
+  for (unsigned i = 0; i < 10; i++) db_call_own(db_query(w.db, &slow, NULL, 0, take, &answers[i]), mem_alloc(100));
   db_free(w.db);
   w.db = NULL;
   for (int i = 0; i < 5; i++) uv_run(&w.loop, UV_RUN_NOWAIT);

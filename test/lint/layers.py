@@ -29,7 +29,7 @@ DOORS = {
     r"microhttpd\.h": r"lib/io/probe_server\.c",
     r"libpq-fe\.h": r"lib/io/db[a-z_]*\.[ch]",
     r"libwebsockets\.h": r"api-server/sockets\.c",
-    r"http_parser\.h": r"api-server/(connection|answer)\.c",
+    r"http_parser\.h": r"api-server/(connection_parts\.h|answer\.c)",
     r"wslay/": r"api-server/websocket\.c",
     r"yaml\.h": r"lib/kube/(kubeconfig|config|yaml)[a-z_]*\.[ch]|(controller|api-server)/settings\.c",
     r"archive(_entry)?\.h>|git2(\.h|/)": r"fetch/.*\.[ch]",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .plane import Namespace, Plane, find_program as find_kube_program
-
+from .plane import Namespace, Plane
+from .plane import find_program as find_kube_program
 from .postgres import Postgres, find_program
 from .server import ApiServer
 from .store_probe import Store
@@ -46,9 +46,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 
 
 @pytest.fixture(scope="module")
-def servers(
-    plane: Plane, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[list[ApiServer]]:
+def servers(plane: Plane, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ApiServer]]:
     """Two replicas over one database and one namespace, for the tests of a file."""
     database, namespace, folder = postgres.database(), plane.namespace(), tmp_path_factory.mktemp("servers")
     both = [ApiServer(folder / f"replica-{n}", database, namespace) for n in range(2)]

@@ -22,7 +22,10 @@ class Live:
     def __init__(self, url: str, token: str | None = None, since: int | None = None, **options: Any) -> None:
         query = [f"{key}={value}" for key, value in (("token", token), ("since", since)) if value is not None]
         address = url.replace("http", "ws", 1) + "/api/v1/ws" + ("?" + "&".join(query) if query else "")
-        self.socket: ClientConnection = connect(address, proxy=None, open_timeout=LIMIT, **options)
+        self.stack = contextlib.ExitStack()
+        self.socket: ClientConnection = self.stack.enter_context(
+            connect(address, proxy=None, open_timeout=LIMIT, **options)
+        )
         self.changed = threading.Condition()
         self.frames: list[Frame] = []
         self.code: int | None = None
@@ -87,10 +90,10 @@ class Live:
             return [f for f in self.frames if kind is None or f["type"] == kind]
 
     def last_id(self) -> int:
-        return max(f["id"] for f in self.now() if "id" in f)
+        return max(int(f["id"]) for f in self.now() if "id" in f)
 
     def close(self) -> None:
-        self.socket.close()
+        self.stack.close()
 
 
 @contextlib.contextmanager

@@ -110,7 +110,7 @@ class ApiServer:
     def is_ready(self) -> bool:
         assert self.process is not None and self.process.poll() is None, self.words()
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return bool(requests.get(f"{self.url}/readyz", timeout=5).status_code == 200)
         except requests.RequestException:
             return False
 

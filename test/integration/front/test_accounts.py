@@ -162,14 +162,25 @@ def test_another_password_is_another(server: ApiServer, password: str) -> None:
 
 
 def test_a_password_is_taken_as_it_is(server: ApiServer) -> None:
-    for secret in ("  blanks at both ends  ", "пароль-и-ключ", "🤖" * 64, "'; DROP TABLE users; --", "\\u0000\\u0001", '"' * 8):
+    for secret in (
+        "  blanks at both ends  ",
+        "пароль-и-ключ",
+        "🤖" * 64,
+        "'; DROP TABLE users; --",
+        "\\u0000\\u0001",
+        '"' * 8,
+    ):
         one = server.register(password=secret)
         assert login(server, email=one.name, password=secret).status_code == 200, secret
 
 
-@pytest.mark.parametrize("body", [{}, {"password": "x"}, {"email": "a"}, {"email": 1, "password": "x"}, [], "x", None, 7])
+@pytest.mark.parametrize(
+    "body", [{}, {"password": "x"}, {"email": "a"}, {"email": 1, "password": "x"}, [], "x", None, 7]
+)
 def test_login_without_what_it_needs(server: ApiServer, body: Any) -> None:
-    answer = server.client().request("POST", "/auth/login", data=json.dumps(body), headers={"Content-Type": "application/json"})
+    answer = server.client().request(
+        "POST", "/auth/login", data=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
     refused(answer, 400)
 
 
@@ -180,7 +191,9 @@ def encode(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def token(claims: dict[str, Any], header: dict[str, Any] | None = None, secret: str = SECRET, method: str = "sha256") -> str:
+def token(
+    claims: dict[str, Any], header: dict[str, Any] | None = None, secret: str = SECRET, method: str = "sha256"
+) -> str:
     head = encode(json.dumps(header or {"alg": "HS256", "typ": "JWT"}).encode())
     signed = f"{head}.{encode(json.dumps(claims).encode())}"
     return f"{signed}.{encode(hmac.new(secret.encode(), signed.encode(), method).digest())}"
@@ -329,7 +342,9 @@ def test_a_profile_keeps_what_is_not_given(server: ApiServer) -> None:
     }
 
 
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "//example.com", "x", "https://", "http://a b/"])
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "data:text/html,x", "//example.com", "x", "https://", "http://a b/"]
+)
 def test_a_picture_is_a_link(server: ApiServer, link: str) -> None:
     refused(server.register().put("/users/me", {"avatarUrl": link}), 400, "avatarUrl")
 
@@ -349,6 +364,10 @@ def test_me_of_somebody_new(server: ApiServer) -> None:
     assert set(me["user"]) == {"id", "username", "email", "fullName", "avatarUrl", "createdAt", "updatedAt"}
 
 
+def unpadded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4))
+
+
 def test_secrets_stay_out_of_logs_and_tables(server: ApiServer) -> None:
     secret = "a-password-nobody-may-see"
     one = server.register(password=secret)
@@ -360,6 +379,5 @@ def test_secrets_stay_out_of_logs_and_tables(server: ApiServer) -> None:
         row = connection.execute("SELECT password_hash FROM users WHERE username = %s", (one.name,)).fetchone()
     assert row and row[0].startswith("$scrypt$ln=15,r=8,p=3$") and secret not in row[0]
     _, kind, cost, salt, key = row[0].split("$")
-    pad = lambda text: base64.b64decode(text + "=" * (-len(text) % 4))  # noqa: E731
-    again = hashlib.scrypt((secret + "y").encode(), salt=pad(salt), n=2**15, r=8, p=3, dklen=32, maxmem=2**26)
-    assert kind == "scrypt" and cost and again == pad(key)
+    again = hashlib.scrypt((secret + "y").encode(), salt=unpadded(salt), n=2**15, r=8, p=3, dklen=32, maxmem=2**26)
+    assert kind == "scrypt" and cost and again == unpadded(key)

@@ -29,7 +29,11 @@ def object_of(namespace: Namespace, match: dict[str, Any]) -> dict[str, Any]:
 
 
 def played(
-    namespace: Namespace, client: Client, match: dict[str, Any], winner: int | None, numbers: tuple[int, int] | None = None
+    namespace: Namespace,
+    client: Client,
+    match: dict[str, Any],
+    winner: int | None,
+    numbers: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     namespace.play(object_of(namespace, match)["metadata"]["name"], winner, numbers)
 
@@ -121,7 +125,9 @@ def test_both_must_be_ready_and_play_the_same(server: ApiServer, namespace: Name
     one, mine, other, theirs = two(server, namespace)
     seen("othello is there", lambda: one.get("/environments/othello").status_code == 200)
     refused(ask(one, mine, make(other)), 409, "not ready")
-    refused(ask(one, mine, ready(namespace, other, make(other, environmentId="othello"))), 400, "different environments")
+    refused(
+        ask(one, mine, ready(namespace, other, make(other, environmentId="othello"))), 400, "different environments"
+    )
     suspended = ready(namespace, other, make(other))
     name = namespace.by_uid("agents", suspended["id"])["metadata"]["name"]
     namespace.patch("agents", name, {"spec": {"suspended": True}})
@@ -229,7 +235,14 @@ def test_a_result_is_told_by_seat(server: ApiServer, namespace: Namespace) -> No
     assert result["agent1EloChange"] == 20 and result["agent2EloChange"] == -20 and result["rated"] is True
     stats = seen("it counts", lambda: one.get(f"/agents/{mine['id']}/stats").json()["stats"])
     assert stats == [
-        {"opponentId": theirs["id"], "opponentName": theirs["name"], "wins": 1, "losses": 0, "draws": 0, "totalMatches": 1}
+        {
+            "opponentId": theirs["id"],
+            "opponentName": theirs["name"],
+            "wins": 1,
+            "losses": 0,
+            "draws": 0,
+            "totalMatches": 1,
+        }
     ]
     mirror = one.get(f"/agents/{theirs['id']}/stats").json()
     assert mirror["agentId"] == theirs["id"] and mirror["total"] == 1 and mirror["stats"][0]["losses"] == 1

@@ -82,7 +82,9 @@ def test_the_api_server_away(plane: Plane, postgres: Postgres, start_server: Sta
     finally:
         plane.control.start_apiserver()
     assert one.get(f"/agents/{agent['id']}").status_code == 200
-    made = seen("writes are back", lambda: one.post("/agents", {"name": "Stranded", "environmentId": "pong"}).status_code == 201)
+    made = seen(
+        "writes are back", lambda: one.post("/agents", {"name": "Stranded", "environmentId": "pong"}).status_code == 201
+    )
     assert made
     assert [item["spec"]["displayName"] for item in namespace.list("agents")].count("Stranded") == 1
 

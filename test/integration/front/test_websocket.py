@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ def test_a_bad_token_is_refused_before_the_handshake(alone: ApiServer) -> None:
 def test_only_pages_of_the_list_and_ones_own_may_connect(alone: ApiServer) -> None:
     assert refusal(alone, origin="https://other.example") == 403
     for origin in (PAGE, f"http://127.0.0.1:{alone.port}"):
-        opened(alone, origin=origin).close()
+        with opened(alone, origin=origin) as connection:
+            assert connection.ping().wait(LIMIT)
 
 
 def test_the_handshake_is_checked(alone: ApiServer) -> None:
@@ -130,13 +132,17 @@ def test_a_frame_without_a_mask_ends_the_connection(alone: ApiServer) -> None:
 def test_the_count_of_connections_goes_down_again(alone: ApiServer) -> None:
     name = "rl_arena_websocket_connections"
     seen("nobody is there", lambda: alone.metric(name) == 0)
-    held = [opened(alone) for _ in range(5)]
-    assert alone.metric(name) == 5
-    for connection in held[:3]:
-        connection.close()
-    for connection in held[3:]:
-        connection.socket.close()  # without a word
+    with contextlib.ExitStack() as held:
+        for _ in range(5):
+            held.enter_context(opened(alone))
+        assert alone.metric(name) == 5
     seen("all are gone", lambda: alone.metric(name) == 0)
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=LIMIT) as raw:
+        lines = "".join(f"{key}: {value}\r\n" for key, value in HANDSHAKE.items())
+        raw.sendall(f"GET /ws HTTP/1.1\r\nHost: arena\r\n{lines}\r\n".encode())
+        assert raw.recv(4096).startswith(b"HTTP/1.1 101 ")
+        assert alone.metric(name) == 1
+    seen("who left without a word is gone too", lambda: alone.metric(name) == 0)
 
 
 def test_a_server_that_stops_says_so(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -62,6 +62,8 @@ typedef void db_done_fn(void *context, const struct db_rows *rows, const struct 
 // Parameters are copied. Waits for a free connection while there is room to wait, at most 5 s while PostgreSQL is away.
 struct db_call *db_query(struct db *d, const struct db_statement *s, const struct db_value *values, unsigned count,
                          db_done_fn *done, void *context);
+// Memory that is freed with the call, however it ends: after `done`, or without it.
+void db_call_own(struct db_call *c, void *take_memory);
 void db_cancel(struct db_call *c);  // no callback comes after; NULL is fine
 
 // Several statements of one script in one transaction, without parameters (migrations). Nothing here limits its time.
