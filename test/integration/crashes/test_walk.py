@@ -40,9 +40,9 @@ class Walk:
     def go(self, passed: Counter[str]) -> None:
         """To every place, and every time that it is passed; once more than usual, since no two runs are alike."""
         steps = [(place, n) for place, count in sorted(passed.items()) for n in range(1, count + 2)]
-        if not LONG:  # each place for the first time, and of the other times every third that is no Event's
+        if not LONG:  # each place for the first time, and of the other times every fifth that is no Event's
             first = [step for step in steps if step[1] == 1]
-            steps = first + [step for step in steps if step[1] > 1 and not step[0].endswith("events")][::3]
+            steps = first + [step for step in steps if step[1] > 1 and not step[0].endswith("events")][::5]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for place, died, problems in pool.map(lambda step: self.step(*step), steps):
                 self.died[place] += died
