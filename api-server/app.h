@@ -12,9 +12,9 @@ struct app {
   struct http *http;
   struct kube_client *kube;  // NULL with USE_K8S=false: reads only
   struct db *db;
-  struct reads *reads;    // equal questions to it at the same time
-  struct work *work;      // password hashes
-  struct auth *auth;      // whose token it is
+  struct reads *reads;  // equal questions to it at the same time
+  struct work *work;    // password hashes
+  struct auth *auth;    // whose token it is
   struct blobs *blobs;
   struct token_review *token_review;  // of the internal port
   struct downloads *downloads;        // of code that a URL names

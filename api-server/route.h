@@ -13,28 +13,28 @@ typedef void route_handler_fn(struct exchange *x);
 
 // JSON Schema as text, written once in schemas.c and referred to by name ("#/components/schemas/Agent").
 struct route_parameter {
-  const char *name;         // in the path when the pattern has it, else in the query
-  const char *schema;       // inline JSON Schema, {"type":"integer","minimum":1,...}
+  const char *name;    // in the path when the pattern has it, else in the query
+  const char *schema;  // inline JSON Schema, {"type":"integer","minimum":1,...}
   const char *description;
 };
 struct route_answer {
   int status;
   const char *description;
-  const char *schema;  // name of a component schema, or NULL
+  const char *schema;        // name of a component schema, or NULL
   const char *content_type;  // NULL: application/json
 };
 
 struct route {
-  const char *method;   // "GET"
-  const char *pattern;  // "/api/v1/agents/{id}"; a parameter whose schema has the format uuid must be one, else 404
+  const char *method;     // "GET"
+  const char *pattern;    // "/api/v1/agents/{id}"; a parameter whose schema has the format uuid must be one, else 404
   const char *operation;  // operationId, "getAgent"
   const char *summary;
   const char *tag;
   enum route_auth auth;
   enum route_limit limit;
   enum route_body body;
-  const char *body_schema;   // component name for BODY_JSON: checked before the handler is called (400 names the field)
-  const char *body_type;     // BODY_STREAM: "multipart/form-data, application/json"
+  const char *body_schema;  // component name for BODY_JSON: checked before the handler is called (400 names the field)
+  const char *body_type;    // BODY_STREAM: "multipart/form-data, application/json"
   route_handler_fn *handler;
   struct route_parameter parameters[8];
   struct route_answer answers[8];  // the good ones; errors are added by what auth, limit and body imply

@@ -10,9 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/memory.h"
-
 #include "base/address.h"
+#include "base/memory.h"
 
 // Judges an address in text form, IPv6 when it has a colon.
 static bool allowed(const char *text, const struct cidr *list, size_t count) {
