@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   check_image(bytes, size);
   char *password = credentials_find(bytes, size, "r.test", "agents/ann");
   free(password);
-  cleanup_free char *text = mem_strndup(bytes, size);
+  cleanup_free char *text = mem_alloc(size + 1);
+  if (size > 0) memcpy(text, bytes, size);
   struct challenge c = {0};
   if (challenge_parse(text, &c) && c.kind == CHALLENGE_BEARER) {
     cleanup_free char *url = challenge_url(&c, "agents/ann");
