@@ -102,8 +102,12 @@ static void enter(struct db_connection *c) {
   c->inside++;
 }
 
-static void leave(struct db_connection *c) {
-  if (--c->inside == 0 && c->dead) destroy(c);
+// False when that was the end of it.
+static bool leave(struct db_connection *c) {
+  if (--c->inside > 0) return true;
+  if (!c->dead) return true;
+  destroy(c);
+  return false;
 }
 
 static msec backoff(const struct db_connection *c) {
@@ -296,9 +300,7 @@ static bool tell_notifications(struct db_connection *c) {
     if (c->type->notified) c->type->notified(c->owner, c, n->relname, n->extra);
     PQfreemem(n);
   }
-  bool alive = !c->dead && c->pg;
-  leave(c);
-  return alive;
+  return leave(c) && !c->dead && c->pg;
 }
 
 static void read_all(struct db_connection *c) {

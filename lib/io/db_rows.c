@@ -26,7 +26,7 @@ const char *db_rows_text(const struct db_rows *r, size_t row, unsigned column) {
 
 int64_t db_rows_int(const struct db_rows *r, size_t row, unsigned column, int64_t otherwise) {
   const char *text = db_rows_text(r, row, column);
-  if (text_empty(text)) return otherwise;
+  if (text == NULL || *text == '\0') return otherwise;
   char *end;
   errno = 0;
   long long n = strtoll(text, &end, 10);

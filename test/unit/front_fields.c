@@ -32,8 +32,8 @@ static void user_names(void **state) {
 static void addresses(void **state) {
   (void)state;
   static const char *const good[] = {"a@b.c", "first.last+tag@mail.example.org", "x_y@sub.example.com",
-                                     "j\xC3\xB6rg@b\xC3\xBC"
-                                     "cher.example"};
+                                     ("j\xC3\xB6rg@b\xC3\xBC"
+                                      "cher.example")};
   static const char *const bad[] = {"",
                                     "a",
                                     "a@b",
@@ -49,8 +49,8 @@ static void addresses(void **state) {
                                     "a@b.c;x@y.z",
                                     "a@b.",
                                     "a@b.c\x7F",
-                                    "a@b.\xE2\x80\xAE"
-                                    "c"};
+                                    ("a@b.\xE2\x80\xAE"
+                                     "c")};
   for (size_t i = 0; i < array_size(good); i++) assert_true(field_is_email(good[i]));
   for (size_t i = 0; i < array_size(bad); i++) assert_false(field_is_email(bad[i]));
 }
