@@ -24,11 +24,13 @@ static int32_t room_of(const struct queue *q, const struct matchmaking_agent *a)
 }
 
 // When a match was over by the clock of that moment. Its completion is never before its start, so that it may lie
-// ahead after the clock was set back; this does not.
+// ahead after the clock was set back; its condition does not, and has whole seconds only.
 static msec end_of(const struct match *m) {
   const char *type = condition_is_true(&m->status.conditions, "Complete") ? "Complete" : "Failed";
   const struct condition *c = condition_find(&m->status.conditions, type);
-  return c != NULL && c->changed > 0 ? c->changed : m->status.completed;
+  if (c == NULL || c->changed <= 0) return m->status.completed;
+  const msec last_of_it = c->changed + 999;
+  return m->status.completed > last_of_it ? last_of_it : m->status.completed;
 }
 
 // Whether the two should not meet again yet. An end that lies ahead by more than clocks may differ was told by a

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -51,6 +53,29 @@ static void the_same_pair_meets_again_only_after_the_cooldown(void **state) {
   world_wait(w, 299000, 1000);
   assert_int_equal(world_count(w, "Match"), 1);
   world_wait(w, 90000, 1000);
+  assert_int_equal(world_count(w, "Match"), 2);
+}
+
+static void a_cooldown_is_kept_to_the_millisecond(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'intervalSeconds':5}}");
+  world_wait(w, 40000, 1000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  // The match ended late in its second, of which its condition knows nothing.
+  const char *match = NULL;
+  map_each (w->objects, o) {
+    if (text_starts(map_key(o), "Match/")) match = map_key(o) + strlen("Match/");
+  }
+  assert_non_null(match);
+  const msec ended = clock_parse(world_text(w, "Match", match, "status.completionTime")) / 1000 * 1000 + 900;
+  char time[CLOCK_TEXT_SIZE], patch[128];
+  snprintf(patch, sizeof(patch), "{'status':{'completionTime':'%s'}}", clock_format_micro(ended, time));
+  world_patch(w, "Match", match, patch);
+  while (w->now < ended + 300 * 1000 - 100) world_wait(w, 100, 100);
+  assert_int_equal(world_count(w, "Match"), 1);
+  world_wait(w, 30000, 1000);
   assert_int_equal(world_count(w, "Match"), 2);
 }
 
@@ -111,6 +136,7 @@ int main(void) {
       scenario(waiting_agents_are_paired_and_play),
       scenario(agents_of_one_owner_do_not_meet),
       scenario(the_same_pair_meets_again_only_after_the_cooldown),
+      scenario(a_cooldown_is_kept_to_the_millisecond),
       scenario(a_paused_queue_makes_no_match),
       scenario(the_daily_limit_keeps_an_agent_out),
       scenario(no_more_matches_run_at_once_than_the_queue_allows),
