@@ -389,7 +389,7 @@ def test_runtime_dies_in_a_match(specs, pair, tmp_path):
 def test_another_agents_image_cannot_end_its_game(specs, pair, tmp_path):
     """Where no network policy keeps it away, it finds the address; without the token it gets no further."""
     pair[1].write(FAIR)
-    meddled = []
+    meddled, streamed = [], []
 
     async def meddle(endpoint: str) -> None:
         async with grpc.aio.insecure_channel(endpoint) as channel:
@@ -406,7 +406,7 @@ def test_another_agents_image_cannot_end_its_game(specs, pair, tmp_path):
                 stream = stub.Play(iter([agent_pb2.ActRequest()]), metadata=token)
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await stream.read()
-                meddled.append(caught.value.code())
+                streamed.append(caught.value.code())
 
     async def match():
         with runtimes(1, AGENT_TOKEN="0815-a") as (guarded,):
@@ -421,7 +421,9 @@ def test_another_agents_image_cannot_end_its_game(specs, pair, tmp_path):
                 return await playing
 
     response = asyncio.run(match())
-    assert set(meddled) == {grpc.StatusCode.UNAUTHENTICATED} and len(meddled) == 12
+    assert set(meddled) == {grpc.StatusCode.UNAUTHENTICATED} and len(meddled) == 9
+    # A stream that is refused while its client still writes ends with one or the other.
+    assert set(streamed) <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.INTERNAL} and len(streamed) == 3
     assert [result.failure for result in response.agent_results] == [pb.FAILURE_NONE] * 2, response
 
 
