@@ -19,7 +19,8 @@ static void test_range(void **state) {
   static const struct {
     int64_t waited_seconds;
     int32_t range;
-  } cases[] = {{-3600, 500}, {-31, 500}, {-30, 100}, {-5, 100}, {0, 100}, {29, 100}, {30, 200}, {119, 400}, {120, 500}, {150, 500}, {INT32_MAX, 500}};
+  } cases[] = {{-3600, 500}, {-31, 500}, {-30, 100}, {-5, 100},  {0, 100},        {29, 100},
+               {30, 200},    {119, 400}, {120, 500}, {150, 500}, {INT32_MAX, 500}};
   for (size_t i = 0; i < array_size(cases); i++)
     assert_int_equal(pairing_range(&usual, now - cases[i].waited_seconds * 1000, now), cases[i].range);
   struct pairing_rules odd = usual;
