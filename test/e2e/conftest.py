@@ -23,7 +23,7 @@ from objects import RUN_LABEL, Run  # noqa: E402
 # What is pure first, then in an order in which the long ones have begun when the others are looked
 # at. Those that are not named come next, and what kills the arena's programs comes last.
 FIRST = ("test_invariants", "test_sources", "test_matches", "test_matchmaking", "test_operations")
-LAST = ("test_recovery",)
+LAST = ("test_recovery", "test_faults")
 AHEAD = 2
 LEFTOVER_SECONDS = 3600
 

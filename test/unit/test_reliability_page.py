@@ -31,7 +31,7 @@ def test_each_fault_has_a_test() -> None:
 
 
 def test_each_test_of_crashes_and_faults_is_named() -> None:
-    files = sorted((ROOT / "test/integration/crashes").glob("test_*.py"))
+    files = sorted((ROOT / "test/integration/crashes").glob("test_*.py")) + [ROOT / "test/e2e/test_faults.py"]
     told = {name for _, name in NAMED}
     for file in files:
         for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.M):
