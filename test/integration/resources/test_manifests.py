@@ -28,6 +28,16 @@ CONTROLLER = {
     ("", "configmaps"): {"get", "create", "delete"},
     ("", "events"): {"create", "patch"},
 }
+FRONT = {
+    ("rl-arena.io", "agents"): {"get", "list", "watch", "create", "patch", "delete"},
+    ("rl-arena.io", "submissions"): {"get", "list", "watch", "create", "patch"},
+    ("rl-arena.io", "matches"): {"get", "list", "watch", "create", "patch"},
+    ("rl-arena.io", "matchmakingqueues"): {"get", "list", "watch"},
+    ("", "pods"): {"get", "list", "watch"},
+    ("", "pods/log"): {"get"},
+}
+LEASES = {"rl-arena-controller-lease": "rl-arena-controller", "rl-arena-api-server-lease": "rl-arena-mirror"}
+PROGRAMS = ["controller", "executor", "api-server"]
 
 Objects = list[dict[str, Any]]
 
@@ -47,6 +57,7 @@ def of(objects: Objects, kind: str, namespace: str | None = None) -> dict[str, d
 
 def test_everything_has_a_namespace_of_ours(objects: Objects) -> None:
     cluster_wide = {"Namespace", "CustomResourceDefinition", "PriorityClass", "PersistentVolume"}
+    cluster_wide |= {"ClusterRole", "ClusterRoleBinding"}
     for item in objects:
         namespace = item["metadata"].get("namespace")
         if item["kind"] in cluster_wide:
@@ -55,23 +66,34 @@ def test_everything_has_a_namespace_of_ours(objects: Objects) -> None:
             assert namespace in ("rl-arena", "rl-arena-system"), item["metadata"]["name"]
 
 
-def test_the_controller_gets_exactly_what_it_needs(objects: Objects) -> None:
-    assert not of(objects, "ClusterRole")
-    assert not of(objects, "ClusterRoleBinding")
+def test_the_front_may_ask_about_tokens_and_nobody_has_more_in_the_whole_cluster(objects: Objects) -> None:
+    (role,) = of(objects, "ClusterRole").values()
+    asks = {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
+    assert role["rules"] == [asks]
+    (binding,) = of(objects, "ClusterRoleBinding").values()
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert [(s["kind"], s["name"]) for s in binding["subjects"]] == [("ServiceAccount", "api-server")]
+
+
+@pytest.mark.parametrize(("role", "expected"), [("rl-arena-controller", CONTROLLER), ("rl-arena-api-server", FRONT)])
+def test_each_program_gets_exactly_what_it_needs(
+    objects: Objects, role: str, expected: dict[tuple[str, str], set[str]]
+) -> None:
     granted: dict[tuple[str, str], set[str]] = {}
-    for rule in of(objects, "Role")["rl-arena-controller"]["rules"]:
+    for rule in of(objects, "Role")[role]["rules"]:
         assert set(rule) == {"apiGroups", "resources", "verbs"}
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
                 granted.setdefault((group, resource), set()).update(rule["verbs"])
-    assert granted == CONTROLLER
+    assert granted == expected
 
 
-def test_the_lease_alone_is_writable_in_the_system_namespace(objects: Objects) -> None:
-    rules = of(objects, "Role")["rl-arena-controller-lease"]["rules"]
+@pytest.mark.parametrize("role", LEASES)
+def test_the_lease_alone_is_writable_in_the_system_namespace(objects: Objects, role: str) -> None:
+    rules = of(objects, "Role", "rl-arena-system")[role]["rules"]
     assert [rule["resources"] for rule in rules] == [["leases"], ["leases"]]
     assert rules[0]["verbs"] == ["create"]
-    assert rules[1]["resourceNames"] == ["rl-arena-controller"]
+    assert rules[1]["resourceNames"] == [LEASES[role]]
     assert set(rules[1]["verbs"]) == {"get", "update", "patch"}
 
 
@@ -84,10 +106,17 @@ def test_no_wildcards_and_no_secrets(objects: Objects) -> None:
             assert not {"bind", "escalate", "impersonate"} & set(words)
 
 
-def test_only_the_controller_has_rights(objects: Objects) -> None:
+def test_controller_and_front_have_rights_and_nobody_else(objects: Objects) -> None:
+    bound: dict[str, set[str]] = {}
     for binding in of(objects, "RoleBinding").values():
-        assert [(s["kind"], s["name"]) for s in binding["subjects"]] == [("ServiceAccount", "controller")]
+        ((kind, name),) = [(s["kind"], s["name"]) for s in binding["subjects"]]
+        assert kind == "ServiceAccount"
         assert binding["roleRef"]["name"] in of(objects, "Role")
+        bound.setdefault(name, set()).add(binding["roleRef"]["name"])
+    assert bound == {
+        "controller": {"rl-arena-controller", "rl-arena-controller-lease"},
+        "api-server": {"rl-arena-api-server", "rl-arena-api-server-lease"},
+    }
 
 
 def test_pod_security_of_the_namespaces(objects: Objects) -> None:
@@ -96,10 +125,10 @@ def test_pod_security_of_the_namespaces(objects: Objects) -> None:
     assert levels == {"rl-arena-system": "restricted", "rl-arena": "baseline"}
 
 
-@pytest.mark.parametrize("name", ["controller", "executor"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_pods_are_locked_down_and_bounded(objects: Objects, name: str) -> None:
     pod = of(objects, "Deployment")[name]["spec"]["template"]["spec"]
-    assert pod["automountServiceAccountToken"] is (name == "controller")
+    assert pod["automountServiceAccountToken"] is (name != "executor")
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] >= 10000
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -115,12 +144,15 @@ def test_pods_are_locked_down_and_bounded(objects: Objects, name: str) -> None:
         assert set(container["resources"]["limits"]) == {"cpu", "memory"}
         assert set(container["resources"]["requests"]) == {"cpu", "memory"}
     for volume in pod.get("volumes", []):
-        assert set(volume) & {"emptyDir", "persistentVolumeClaim"}, volume
+        assert set(volume) & {"emptyDir", "persistentVolumeClaim", "projected"}, volume
+        if "projected" in volume:  # a token that is good for the front and nothing else
+            (source,) = volume["projected"]["sources"]
+            assert source["serviceAccountToken"]["audience"] == "rl-arena-front"
         if "emptyDir" in volume:
             assert volume["emptyDir"]["sizeLimit"]
 
 
-@pytest.mark.parametrize("name", ["controller", "executor"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_the_restricted_profile_admits_the_pods(objects: Objects, api: Api, namespace: str, name: str) -> None:
     """Asked of the API server, in a namespace that enforces it."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
@@ -158,7 +190,7 @@ def test_a_second_arena_has_nothing_of_the_first() -> None:
 
 def test_services_find_their_pods(objects: Objects) -> None:
     for name, service in of(objects, "Service").items():
-        template = of(objects, "Deployment")[name]["spec"]["template"]
+        template = {**of(objects, "Deployment"), **of(objects, "StatefulSet")}[name]["spec"]["template"]
         assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
         ports = {port["name"] for port in template["spec"]["containers"][0]["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
@@ -206,21 +238,36 @@ def test_builds_and_scans_do_not_reach_link_local_addresses(objects: Objects) ->
     }
 
 
-def test_only_the_controller_asks_the_executor(objects: Objects) -> None:
+def test_only_the_controller_and_the_front_ask_the_executor(objects: Objects) -> None:
     policy = of(objects, "NetworkPolicy", "rl-arena-system")["executor"]["spec"]
     askers = [rule["from"] for rule in policy["ingress"] if any(port["port"] == 50051 for port in rule["ports"])]
-    controller = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "controller"}}}
-    assert askers == [[controller]]
+    expected = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": n}}} for n in ("controller", "api-server")]
+    assert askers == [expected]
 
 
-def settings(objects: Objects) -> dict[str, str]:
-    (config,) = of(objects, "ConfigMap").values()
-    data: dict[str, str] = config["data"]
+def config_of(objects: Objects, program: str) -> tuple[str, dict[str, Any]]:
+    (found,) = [item for item in of(objects, "ConfigMap").items() if item[0].startswith(f"{program}-config")]
+    return found
+
+
+def settings(objects: Objects, program: str = "controller") -> dict[str, str]:
+    data: dict[str, str] = config_of(objects, program)[1]["data"]
     return data
 
 
+def test_the_front_is_given_its_configuration_and_its_secrets(objects: Objects) -> None:
+    container = of(objects, "Deployment")["api-server"]["spec"]["template"]["spec"]["containers"][0]
+    name = config_of(objects, "api-server")[0]
+    assert container["envFrom"] == [{"configMapRef": {"name": name}}, {"secretRef": {"name": "api-server"}}]
+    data = settings(objects, "api-server")
+    assert not {"DATABASE_URL", "JWT_SECRET", "S3_SECRET_ACCESS_KEY"} & set(data)
+    known = (ROOT / "api-server" / "settings.c").read_text()
+    for variable in data:
+        assert f'{{"{variable}",' in known, variable
+
+
 def test_the_controller_is_given_its_configuration(objects: Objects) -> None:
-    (name,) = of(objects, "ConfigMap")
+    name = config_of(objects, "controller")[0]
     container = of(objects, "Deployment")["controller"]["spec"]["template"]["spec"]["containers"][0]
     assert container["envFrom"] == [{"configMapRef": {"name": name}}]
     data = settings(objects)
@@ -251,6 +298,8 @@ def test_the_executor_is_where_the_controller_looks(objects: Objects) -> None:
 
 
 RESOURCES = {
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "ConfigMap": "/api/v1/{}configmaps",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Deployment": "/apis/apps/v1/{}deployments",
@@ -259,11 +308,13 @@ RESOURCES = {
     "NetworkPolicy": "/apis/networking.k8s.io/v1/{}networkpolicies",
     "PersistentVolume": "/api/v1/persistentvolumes",
     "PersistentVolumeClaim": "/api/v1/{}persistentvolumeclaims",
+    "PodDisruptionBudget": "/apis/policy/v1/{}poddisruptionbudgets",
     "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
     "Role": "/apis/rbac.authorization.k8s.io/v1/{}roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/{}rolebindings",
     "Service": "/api/v1/{}services",
     "ServiceAccount": "/api/v1/{}serviceaccounts",
+    "StatefulSet": "/apis/apps/v1/{}statefulsets",
 }
 
 
