@@ -17,14 +17,19 @@ static char *copy_bounded(json *o, const char *key) {
 }
 
 // The condition of this type when it is True, otherwise NULL.
-static json *true_condition(json *status, const char *type) {
+// NULL when it has none of this type; there is at most one of each.
+static json *find_condition(json *status, const char *type) {
   json *conditions = json_get(status, "conditions");
   for (size_t i = 0; i < json_length(conditions); i++) {
     json *condition = json_item(conditions, i);
-    if (text_equal(json_text(condition, "type"), type) && text_equal(json_text(condition, "status"), "True"))
-      return condition;
+    if (text_equal(json_text(condition, "type"), type)) return condition;
   }
   return NULL;
+}
+
+static json *true_condition(json *status, const char *type) {
+  json *condition = find_condition(status, type);
+  return text_equal(json_text(condition, "status"), "True") ? condition : NULL;
 }
 
 bool job_decode(json *object, void *ret_job, struct error *e) {
@@ -90,14 +95,9 @@ static int decode_participant(json *labels) {
 }
 
 static void decode_scheduled(json *status, struct pod *ret) {
-  json *conditions = json_get(status, "conditions");
-  for (size_t i = 0; i < json_length(conditions); i++) {
-    json *condition = json_item(conditions, i);
-    if (!text_equal(json_text(condition, "type"), "PodScheduled")) continue;
-    ret->scheduled = text_equal(json_text(condition, "status"), "True");
-    if (!ret->scheduled) ret->unscheduled_message = copy_bounded(condition, "message");
-    return;  // there is one of each type
-  }
+  json *condition = find_condition(status, "PodScheduled");
+  ret->scheduled = text_equal(json_text(condition, "status"), "True");
+  if (!ret->scheduled) ret->unscheduled_message = copy_bounded(condition, "message");
 }
 
 static bool is_cut_off(json *status, const struct pod *p) {
@@ -110,13 +110,7 @@ static bool is_cut_off(json *status, const struct pod *p) {
     if (p->containers[i].running) return false;
   }
   if (!one_ended || all_ended || !text_equal(p->phase, "Pending")) return false;
-  json *conditions = json_get(status, "conditions");
-  for (size_t i = 0; i < json_length(conditions); i++) {
-    json *condition = json_item(conditions, i);
-    if (text_equal(json_text(condition, "type"), "PodReadyToStartContainers"))
-      return text_equal(json_text(condition, "status"), "False");
-  }
-  return false;
+  return text_equal(json_text(find_condition(status, "PodReadyToStartContainers"), "status"), "False");
 }
 
 bool pod_decode(json *object, void *ret_pod, struct error *e) {

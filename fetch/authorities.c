@@ -11,13 +11,9 @@
 #include "files.h"
 
 static bool add_file(struct str *ret, const char *path) {
-  int cleanup_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  char bytes[16 << 10];
-  ssize_t n;
-  while ((n = read(fd, bytes, sizeof bytes)) > 0) str_add_bytes(ret, bytes, (size_t)n);
+  if (!files_read(path, ret)) return false;
   str_add(ret, "\n");
-  return n == 0 && !ret->failed;
+  return !ret->failed;
 }
 
 bool authorities_read(struct str *ret, struct fault *f) {

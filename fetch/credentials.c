@@ -1,10 +1,8 @@
 #include "credentials.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -65,11 +63,7 @@ char *credentials_find(const char *text, size_t length, const char *host, const 
 
 char *credentials_read(const char *path, const char *host, const char *repository, struct fault *f) {
   struct str cleanup_str text = STR_INIT(FILE_MAX);
-  int cleanup_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-  char bytes[4096];
-  ssize_t n = -1;
-  while (fd >= 0 && (n = read(fd, bytes, sizeof bytes)) > 0) str_add_bytes(&text, bytes, (size_t)n);
-  if (n == 0 && !text.failed) return credentials_find(str_text(&text), text.length, host, repository);
+  if (files_read(path, &text)) return credentials_find(str_text(&text), text.length, host, repository);
   fault_retry(f, "PushFailed", "The registry's Secret cannot be read (%s).",
               text.failed ? "too large" : strerror(errno));
   return NULL;

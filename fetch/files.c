@@ -12,6 +12,15 @@ void files_close(const int *fd) {
   if (*fd >= 0) close(*fd);
 }
 
+bool files_read(const char *path, struct str *ret) {
+  int cleanup_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char bytes[16 << 10];
+  ssize_t n;
+  while ((n = read(fd, bytes, sizeof bytes)) > 0) str_add_bytes(ret, bytes, (size_t)n);
+  return n == 0 && !ret->failed;
+}
+
 bool files_write(int fd, const void *bytes, size_t length) {
   const char *at = bytes;
   while (length > 0) {

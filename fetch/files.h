@@ -4,11 +4,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/str.h"
+
 #include "fault.h"
 
 void files_close(const int *fd);
 #define cleanup_fd __attribute__((cleanup(files_close)))
 
+// All of a file, at the end of `ret`: false with errno, or when it does not fit (ret->failed).
+bool files_read(const char *path, struct str *ret);
 bool files_write(int fd, const void *bytes, size_t length);  // all of it; errno on failure
 
 // Removes `name` in the folder with everything below it; fine when it is not there. Links are removed, not followed.

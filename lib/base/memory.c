@@ -30,10 +30,7 @@ char *mem_strndup(const char *text, size_t length) {
   if (text == NULL) return NULL;
   // Not strndup: what is not ended by a NUL is fine here, which checkers of the C library's strings do not believe.
   const size_t size = strnlen(text, length);
-  char *copy = mem_must(malloc(size + 1));
-  memcpy(copy, text, size);
-  copy[size] = '\0';
-  return copy;
+  return memcpy(mem_alloc(size + 1), text, size);
 }
 
 char *mem_printf(const char *format, ...) {

@@ -172,6 +172,15 @@ static void a_wait_is_never_negative(void **state) {
 
 // ---- another clock than the API server's and the nodes' ------------------------------------------
 
+// The Pods of a match are there and nothing of them has started.
+static struct world *with_pods_that_wait(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  with_match(state);
+  world_settle(w);
+  return w;
+}
+
 static void pods_state(struct world *w, const char *state) {
   for (int seat = 0; seat < 2; seat++) {
     cleanup_free char *patch = mem_printf(
@@ -184,10 +193,7 @@ static void pods_state(struct world *w, const char *state) {
 
 // What the API server stamped on the Pods is an hour before what the controller's clock shows.
 static void a_clock_ahead_makes_no_pod_overdue(void **state) {
-  struct world *w = *state;
-  w->pods_start = false;
-  with_match(state);
-  world_settle(w);
+  struct world *w = with_pods_that_wait(state);
   world_jump(w, HOUR);
   world_wait(w, 290 * 1000, 1000);
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
@@ -196,10 +202,7 @@ static void a_clock_ahead_makes_no_pod_overdue(void **state) {
 }
 
 static void a_clock_ahead_leaves_time_for_an_image(void **state) {
-  struct world *w = *state;
-  w->pods_start = false;
-  with_match(state);
-  world_settle(w);
+  struct world *w = with_pods_that_wait(state);
   world_jump(w, HOUR);
   pods_state(w, "{'waiting':{'reason':'ErrImagePull','message':'registry is away'}}");
   world_wait(w, 40 * 1000, 1000);
@@ -210,10 +213,7 @@ static void a_clock_ahead_leaves_time_for_an_image(void **state) {
 
 // The node's clock is far behind ours: no agent's fault.
 static void a_node_with_another_clock_costs_no_agent_its_start(void **state) {
-  struct world *w = *state;
-  w->pods_start = false;
-  with_match(state);
-  world_settle(w);
+  struct world *w = with_pods_that_wait(state);
   pods_state(w, "{'running':{'startedAt':'2026-01-01T00:00:00Z'}}");
   world_wait(w, 29 * 1000, 1000);
   assert_string_equal(world_text(w, "Match", "m", "status.phase"), "Preparing");
@@ -222,10 +222,7 @@ static void a_node_with_another_clock_costs_no_agent_its_start(void **state) {
 }
 
 static void a_clock_set_back_does_not_keep_a_stuck_pod(void **state) {
-  struct world *w = *state;
-  w->pods_start = false;
-  with_match(state);
-  world_settle(w);
+  struct world *w = with_pods_that_wait(state);
   world_jump(w, -HOUR);
   world_wait(w, 310 * 1000, 1000);
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
@@ -233,10 +230,7 @@ static void a_clock_set_back_does_not_keep_a_stuck_pod(void **state) {
 
 // Another controller takes over whose clock is ahead: it has not seen the Pod for long.
 static void a_second_controller_with_another_clock_judges_by_what_it_sees(void **state) {
-  struct world *w = *state;
-  w->pods_start = false;
-  with_match(state);
-  world_settle(w);
+  struct world *w = with_pods_that_wait(state);
   world_jump(w, HOUR);
   world_restart(w);
   world_wait(w, 60 * 1000, 1000);

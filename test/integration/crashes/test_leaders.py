@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from control_plane import wait_until
 
@@ -51,6 +52,13 @@ class Pair:
     def second(self) -> Controller:
         return self.arena.start(identity="second", server=self.ways[1].url, listen=self.arena.second_listen)
 
+    def both(self) -> tuple[Controller, Controller]:
+        """The first leads, the second stands by."""
+        self.arena.apply_all()
+        first = self.first()
+        first.wait_for("leading")
+        return first, self.second()
+
     def work(self, way: Proxy) -> list[Request]:
         """What the API server took, apart from the lease itself."""
         return [r for r in way.writes() if r.kind != "leases"]
@@ -65,10 +73,7 @@ class Pair:
 def test_a_leader_that_dies_is_followed(arena: Begin) -> None:
     one = arena()
     pair = Pair(one)
-    one.apply_all()
-    first = pair.first()
-    first.wait_for("leading")
-    second = pair.second()
+    first, second = pair.both()
     one.wait("a match is played", lambda: one.now("pods") and one.agents_pods())
     first.kill()
     died = time.monotonic()
@@ -82,10 +87,7 @@ def test_a_leader_that_dies_is_followed(arena: Begin) -> None:
 def test_a_leader_that_ends_hands_over_at_once(arena: Begin) -> None:
     one = arena()
     pair = Pair(one)
-    one.apply_all()
-    first = pair.first()
-    first.wait_for("leading")
-    pair.second()
+    first, _ = pair.both()
     one.wait("something is built", lambda: one.now("jobs"))
     first.end()
     ended = time.monotonic()
@@ -98,10 +100,7 @@ def test_a_leader_that_ends_hands_over_at_once(arena: Begin) -> None:
 def test_a_leader_that_is_cut_off_ends_before_another_begins(arena: Begin) -> None:
     one = arena()
     pair = Pair(one)
-    one.apply_all()
-    first = pair.first()
-    first.wait_for("leading")
-    pair.second()
+    first, _ = pair.both()
     one.wait("something is built", lambda: one.now("jobs"))
     pair.ways[0].silent = True
     assert first.process.wait(LEASE + 10) == 1
@@ -116,9 +115,8 @@ def test_a_leader_that_is_cut_off_ends_before_another_begins(arena: Begin) -> No
 def pause(stage: Stage, place: str, number: int) -> list[Request]:
     """Pauses the leader there for longer than its lease, lets it go on when the other has done all the work,
     and gives what it then still wrote."""
-    one = Arena(stage)
-    pair = Pair(one)
-    try:
+    with closing(Arena(stage)) as one:
+        pair = Pair(one)
         one.apply_all()
         first = pair.first(FAULT_ONLY=place, FAULT_AT=str(number), FAULT_SIGNAL="STOP")
         pid = first.process.pid
@@ -139,8 +137,6 @@ def pause(stage: Stage, place: str, number: int) -> list[Request]:
         problems = one.problems()
         assert not problems, "\n".join([place, *problems, one.story()])
         return written
-    finally:
-        one.close()
 
 
 def is_stopped(pid: int) -> bool:

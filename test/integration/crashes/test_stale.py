@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
 from .arena import LONG, Arena, Stage
 
 Begin = Callable[..., Arena]
+Case = TypeVar("Case", int, str)
 AT_ONCE = 3  # arenas: they mostly wait
 KINDS = ("agents", "submissions", "matches", "matchmakingqueues", "jobs", "pods")
 
@@ -40,6 +43,13 @@ def test_a_leader_that_takes_over_rates_from_what_the_last_one_wrote(arena: Begi
     one.check()
 
 
+def assert_no_problems(run: Callable[[Case], list[str]], cases: Iterable[Case]) -> None:
+    """Of any case; several are run at a time."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        problems = [text for found in pool.map(run, cases) for text in found]
+    assert not problems, "\n".join(problems)
+
+
 def test_every_watch_is_late(arena: Begin) -> None:
     one = arena()
     way = one.proxy()
@@ -54,20 +64,15 @@ def test_one_watch_is_late(stage: Stage) -> None:
     """Also against each other: what belongs together is seen apart."""
 
     def run(kind: str) -> list[str]:
-        one = Arena(stage)
-        try:
+        with closing(Arena(stage)) as one:
             way = one.proxy()
             way.lag[kind] = 1.5
             one.apply_all()
             one.start(server=way.url)
             one.settle(quiet=3.5)
             return [f"{kind} late: {text}" for text in one.problems()]
-        finally:
-            one.close()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        problems = [text for found in pool.map(run, KINDS) for text in found]
-    assert not problems, "\n".join(problems)
+    assert_no_problems(run, KINDS)
 
 
 def test_killed_and_started_again_over_an_old_list(stage: Stage) -> None:
@@ -76,8 +81,7 @@ def test_killed_and_started_again_over_an_old_list(stage: Stage) -> None:
     numbers = range(5, 230, 15 if LONG else 60)
 
     def run(number: int) -> list[str]:
-        one = Arena(stage)
-        try:
+        with closing(Arena(stage)) as one:
             way = one.proxy()
             way.remember_versions()
             one.apply_all()
@@ -88,9 +92,5 @@ def test_killed_and_started_again_over_an_old_list(stage: Stage) -> None:
             one.start(server=way.url)
             one.settle(quiet=2.5)
             return [f"killed at {number}: {text}" for text in one.problems()]
-        finally:
-            one.close()
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        problems = [text for found in pool.map(run, numbers) for text in found]
-    assert not problems, "\n".join(problems)
+    assert_no_problems(run, numbers)
