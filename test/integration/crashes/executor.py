@@ -18,8 +18,9 @@ from . import ROOT
 
 AGENT_PORT = 50051
 COUNT = 48
-# A loopback network of our own: every Pod has an address, as Pods have.
-ADDRESSES = [f"127.77.0.{n}" for n in range(1, COUNT + 1)]
+# A loopback network of our own, one for each of pytest's processes: every Pod has an address, as Pods have.
+NETWORK = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+ADDRESSES = [f"127.77.{NETWORK}.{n}" for n in range(1, COUNT + 1)]
 
 
 class Agent(agent_pb2_grpc.AgentServicer):  # type: ignore[misc]
