@@ -40,6 +40,7 @@ static void forget_head(struct connection *c) {
 static void close_after_answer(struct connection *c) {
   if (c->step != STEP_LINGER) connection_step_to(c, STEP_CLOSING);
   str_clear(&c->in);
+  connection_wake(c);
 }
 
 // What http-parser refused: nothing after it can be believed.
@@ -109,28 +110,31 @@ static void update_reading(struct connection *c) {
   c->transport->read(c->socket, wanted);
 }
 
+// Wakes the socket only for what was done here: it is asked itself after each wake, and would never sleep.
 static void process(struct connection *c) {
   if (c->processing) return;
   c->processing = true;
+  bool worked = false;
   for (;;) {
     if (c->head_ready) {
       // The end of a request without a body is the last byte of its head.
       if (c->step == STEP_BODY && c->head.content_length == 0) parse(c);
       if (c->head_ready) begin(c);
     } else if (c->step == STEP_WEBSOCKET) {
-      if (c->in.length > 0) websocket_receive(c->websocket, c->in.data, c->in.length);
+      if (c->in.length == 0) break;
+      websocket_receive(c->websocket, c->in.data, c->in.length);
       str_clear(&c->in);
-      break;
     } else if (can_parse(c) && (c->in.length > 0)) {
       parse(c);
     } else {
       break;
     }
+    worked = true;
   }
   if (c->step == STEP_CLOSING || c->step == STEP_LINGER) str_clear(&c->in);
   c->processing = false;
   update_reading(c);
-  connection_wake(c);
+  if (worked) connection_wake(c);
 }
 
 // ---- the socket's side -----------------------------------------------------------------------------

@@ -169,7 +169,10 @@ void websocket_close(struct websocket *w, int code, const char *reason) {
 }
 
 void websocket_tick(struct websocket *w, msec now) {
-  if (now - w->heard > SILENCE_MS) w->broken = true;
+  if (now - w->heard > SILENCE_MS && !w->broken) {
+    w->broken = true;
+    connection_wake(w->connection);
+  }
   if (now - w->pinged < PING_MS || w->closing) return;
   w->pinged = now;
   struct wslay_event_msg ping = {WSLAY_PING, NULL, 0};

@@ -179,7 +179,7 @@ suite_integration() {
         ARENA_API_SERVER=$ARENA_ROOT/build/sanitize/api-server/api-server \
         ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-        python_tests integration-cluster "$ARENA_ROOT" test/integration
+        python_tests integration-cluster "$ARENA_ROOT" -n 4 --dist loadfile test/integration
 }
 
 suite_e2e() {

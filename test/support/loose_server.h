@@ -22,10 +22,10 @@ void loose_server_done(struct loose_server *s);  // fails (abort) when an exchan
 struct loose_socket {
   struct connection *connection;  // NULL: killed
   struct str out;
-  bool reading, shut, killed;
+  bool wanted, reading, shut, killed;
 };
 
 void loose_socket_open(struct loose_socket *s, struct loose_server *server, const char *address);
 void loose_socket_send(struct loose_socket *s, const char *bytes, size_t length);  // and takes what comes back
-void loose_socket_drain(struct loose_socket *s);
+void loose_socket_drain(struct loose_socket *s);  // writes while it is wanted; fails (abort) when that has no end
 void loose_socket_close(struct loose_socket *s);
