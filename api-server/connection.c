@@ -229,9 +229,14 @@ void connection_tick(struct connection *c, msec now) {
     case STEP_LINGER:
       if (since > LINGER_MS) c->transport->kill(c->socket);
       break;
-    case STEP_WEBSOCKET: websocket_tick(c->websocket, now); break;
-    case STEP_ANSWER:
-    case STEP_CLOSING: break;
+    case STEP_WEBSOCKET:
+      if (!websocket_tick(c->websocket, now)) c->transport->kill(c->socket);
+      break;
+    case STEP_CLOSING:
+      // All is sent, yet a client that reads nothing leaves no room that would wake us for the end.
+      if (connection_backlog(c) == 0 && since > STUCK_MS) c->transport->kill(c->socket);
+      break;
+    case STEP_ANSWER: break;
   }
   process(c);
 }

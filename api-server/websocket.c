@@ -21,6 +21,7 @@ enum {
   QUEUED_MAX = 256,     // pongs and the like that a client may make us owe it
   PING_MS = 30 * 1000,
   SILENCE_MS = 75 * 1000,
+  GOODBYE_MS = 10 * 1000,  // for a client to take the last frame, even one that stopped reading
 };
 
 struct websocket {
@@ -33,6 +34,7 @@ struct websocket {
   struct str *out;  // where it may write now
   bool closing, broken;
   msec heard, pinged;
+  msec ending_since;  // 0: not yet
 };
 
 bool websocket_accept(const char *key, char ret[WEBSOCKET_ACCEPT_SIZE]) {
@@ -168,16 +170,21 @@ void websocket_close(struct websocket *w, int code, const char *reason) {
   connection_wake(w->connection);
 }
 
-void websocket_tick(struct websocket *w, msec now) {
+bool websocket_tick(struct websocket *w, msec now) {
   if (now - w->heard > SILENCE_MS && !w->broken) {
     w->broken = true;
     connection_wake(w->connection);
   }
-  if (now - w->pinged < PING_MS || w->closing) return;
+  if (w->closing || w->broken) {
+    if (!w->ending_since) w->ending_since = now;
+    return now - w->ending_since <= GOODBYE_MS;
+  }
+  if (now - w->pinged < PING_MS) return true;
   w->pinged = now;
   struct wslay_event_msg ping = {WSLAY_PING, NULL, 0};
   wslay_event_queue_msg(w->frames, &ping);
   connection_wake(w->connection);
+  return true;
 }
 
 bool websocket_is_over(const struct websocket *w) {

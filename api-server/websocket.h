@@ -23,5 +23,5 @@ void websocket_free(struct websocket *w);  // NULL is fine
 void websocket_receive(struct websocket *w, const void *bytes, size_t length);
 void websocket_fill(struct websocket *w, struct str *out);  // appends frames while there is not much in it
 void websocket_close(struct websocket *w, int code, const char *reason);
-void websocket_tick(struct websocket *w, msec now);  // pings; monotonic
+bool websocket_tick(struct websocket *w, msec now);  // pings; monotonic; false: its end took too long, cut it off
 bool websocket_is_over(const struct websocket *w);   // the last frame was filled in, or nothing more can be

@@ -17,7 +17,7 @@ from invariants import condition, holds, status
 
 from .api import PATHS, Api, Mirror, Object
 from .controller import Controller
-from .executor import Executor
+from .executor import NETWORK, Executor
 from .kubelet import Kubelet
 from .proxy import Proxy
 
@@ -57,7 +57,8 @@ class Arena:
         self.folder.mkdir()
         self.server = f"https://127.0.0.1:{stage.plane.port}"
         host = f"{self.number // 250}.{self.number % 250 + 1}:8080"
-        self.listen, self.second_listen = f"127.78.{host}", f"127.79.{host}"
+        first = 78 + 2 * int(NETWORK)
+        self.listen, self.second_listen = f"127.{first}.{host}", f"127.{first + 1}.{host}"
         self.controllers: list[Controller] = []
         self.proxies: list[Proxy] = []
         stage.plane.create_namespace(self.namespace)

@@ -189,12 +189,13 @@ def test_token_is_read_again(
     os.utime(token, (1000, 1000))
     config = write_kubeconfig(tmp_path / "other", f"https://127.0.0.1:{wire.port}", "{tokenFile: token}")
     probe = start("cache", namespace, kubeconfig=config)
-    assert "Forbidden" in probe.ask("read x", "error")
+    # The API server ends the connections of whom it does not know, at times before we have its answer.
+    wait_until("we are refused", lambda: "Forbidden" in probe.ask("read x", "error"))
     token.write_text(TOKEN + "\n")
     if same_time:  # only the 401 tells
         os.utime(token, (1000, 1000))
-    assert "NotFound" in probe.ask("read x", "error")
-    assert probe.expect("synced") == "synced 0"
+    wait_until("we are known", lambda: "NotFound" in probe.ask("read x", "error"))
+    wait_until("it is synced", lambda: "synced 0" in probe.all)
     probe.quit()
 
 
