@@ -2,8 +2,9 @@
 # The images of the arena and of the programs it runs: built only when their
 # inputs changed, pushed to the cluster's registry as NAME:dev.
 
+# What takes longest to build comes last: it may be under way beside the others (gobin_build_all).
 # shellcheck disable=SC2034 # for deploy.sh
-IMAGES=(kaniko agent-runtime trivy fetch controller executor api-server postgres)
+IMAGES=(agent-runtime fetch controller executor api-server postgres kaniko trivy)
 IMAGE_BASE=localhost/rl-arena/base
 
 # The inputs of an image, as one hash. It does not depend on the tree's path.
