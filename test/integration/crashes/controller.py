@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
 import re
@@ -20,14 +21,19 @@ LIMIT = 60.0
 
 
 def build() -> pathlib.Path:
-    """What is installed has no fault points: this is a build of its own, with the sanitizers."""
-    if not (BUILD / "build.ninja").exists():
-        options = ["-Dfault_points=true", "-Dtests=false", "-Db_sanitize=address,undefined"]
-        subprocess.run(["meson", "setup", str(BUILD), str(ROOT), *options], check=True, capture_output=True)
-    program = BUILD / "controller" / "controller"
-    done = subprocess.run(["ninja", "-C", str(BUILD), "controller/controller"], capture_output=True, text=True)
+    """What is installed has no fault points: this is a build of its own, with the sanitizers.
+
+    Each of pytest's processes asks for it; the first one builds.
+    """
+    BUILD.parent.mkdir(parents=True, exist_ok=True)
+    with BUILD.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (BUILD / "build.ninja").exists():
+            options = ["-Dfault_points=true", "-Dtests=false", "-Db_sanitize=address,undefined"]
+            subprocess.run(["meson", "setup", str(BUILD), str(ROOT), *options], check=True, capture_output=True)
+        done = subprocess.run(["ninja", "-C", str(BUILD), "controller/controller"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
-    return program
+    return BUILD / "controller" / "controller"
 
 
 def place_of(line: str) -> str:
