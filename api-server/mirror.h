@@ -5,8 +5,6 @@
 
 #include <stdbool.h>
 
-// On every Match that the mirror has seen, until its row is committed and it is to be deleted.
-#define MIRROR_FINALIZER "rl-arena.io/mirror"
 #define MIRROR_LEASE "rl-arena-mirror"
 
 struct app;

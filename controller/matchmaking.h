@@ -16,6 +16,7 @@ struct matchmaking_view {
   size_t agent_count;
   const struct match *const *matches;  // all of the environment's
   size_t match_count;
+  bool mirrored;  // there is a front: no match may go before it is in its PostgreSQL
 };
 
 // Pure.

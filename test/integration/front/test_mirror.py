@@ -278,6 +278,20 @@ def test_a_match_is_kept_until_it_is_mirrored(arena: Arena, postgres: Postgres) 
     assert arena.rows.one("SELECT status || winner FROM matches WHERE id = %s", uid) == "completed1"
 
 
+def test_a_match_that_came_and_went_while_the_mirror_was_away(arena: Arena) -> None:
+    """As the matchmaker makes it: it has the finalizer before any mirror has seen it."""
+    arena.level()
+    arena.server.kill()
+    match = arena.match(finalizers=[FINALIZER])
+    name, uid = match["metadata"]["name"], match["metadata"]["uid"]
+    arena.namespace.play(name, 1)
+    arena.namespace.delete("matches", name)
+    arena.server.start()
+    wait_until("it is gone", lambda: name not in [m["metadata"]["name"] for m in arena.namespace.list("matches")])
+    wait_until("its row is marked", lambda: (arena.rows.row("matches", uid) or (0, False))[1])
+    assert arena.rows.one("SELECT status || winner FROM matches WHERE id = %s", uid) == "completed2"
+
+
 def test_other_finalizers_stay(arena: Arena) -> None:
     match = arena.match(finalizers=["example.com/first", "example.com/second"])
     name = match["metadata"]["name"]
