@@ -360,6 +360,7 @@ void manager_done(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_free(m->caches[i]);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_free(m->queues[i]);
   executor_free(m->executor);
+  wire_environments_done(&m->playable);
   event_recorder_free(m->events);
   index_free(m->agent_submissions);
   index_free(m->agent_matches);

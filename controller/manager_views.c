@@ -207,6 +207,7 @@ void match_look(struct manager *m, const char *name, msec now, struct plan *ret)
 
 void queue_look(struct manager *m, const char *name, msec now, struct plan *ret) {
   struct matchmaking_view v = {.self = cache_get(m->caches[CACHE_QUEUES], name),
+                               .playable = &m->playable,
                                .mirrored = m->settings->front_url != NULL};
   if (v.self == NULL) return;
   struct matchmaking_agent *agents = mem_grow(NULL, cache_count(m->caches[CACHE_AGENTS]) + 1, sizeof(*agents));

@@ -4,8 +4,13 @@
 #include "arena/pairing.h"
 #include "arena/rating.h"
 #include "base/memory.h"
+#include "base/str.h"
 
 #include "matchmaking.h"
+
+#define UNKNOWN_ENVIRONMENT "UnknownEnvironment"
+
+enum { KNOWN_SHOWN_MAX = 700 };  // of a sentence that says more
 
 struct pass {
   struct pairing_agent *entries;
@@ -162,8 +167,25 @@ static void make_matches(const struct matchmaking_view *v, const struct pass *pa
   free(paired);
 }
 
+static void say_not_playable(const struct matchmaking_view *v, struct conditions *c, msec now) {
+  cleanup_str struct str known = STR_INIT(KNOWN_SHOWN_MAX);
+  for (size_t i = 0; i < v->playable->count; i++)
+    str_add_format(&known, "%s%s", i > 0 ? ", " : "", v->playable->names[i]);
+  condition_set(c, "Ready", CONDITION_FALSE, UNKNOWN_ENVIRONMENT, v->self->meta.generation, now,
+                "The executor does not know the environment %s, so no matches are made. Give the executor that "
+                "environment, or delete this queue. It knows: %s.",
+                v->self->environment, v->playable->count > 0 ? str_text(&known) : "none");
+}
+
 // Whether a pass makes matches; says in Ready why not.
-static bool say_ready(const struct queue *q, struct conditions *c, msec now) {
+static bool say_ready(const struct matchmaking_view *v, struct conditions *c, msec now) {
+  const struct queue *q = v->self;
+  // Before the executor has told a new process, what it told the last one stands.
+  if (!v->playable->known && text_equal(condition_reason(c, "Ready"), UNKNOWN_ENVIRONMENT)) return false;
+  if (v->playable->known && !wire_environments_have(v->playable, q->environment)) {
+    say_not_playable(v, c, now);
+    return false;
+  }
   if (q->paused) {
     condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
                   "spec.paused is true: no matches are made.");
@@ -181,7 +203,7 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
   struct queue_status next;
   queue_status_copy(&next, &q->status);
   next.observed = q->meta.generation;
-  const bool makes = say_ready(q, &next.conditions, now);
+  const bool makes = say_ready(v, &next.conditions, now);
   const bool due = now >= q->status.last_run + interval || q->status.last_run > now;
   struct plan matches = {0};
   if (due) {

@@ -179,6 +179,51 @@ static void a_deleted_match_that_is_held_keeps_its_name(void **state) {
   assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.matchedTotal"), 2);
 }
 
+// As the executor tells it: environments.c.
+static void executor_knows(struct world *w, const char *const *names, size_t count) {
+  wire_environments_done(&w->m.playable);
+  w->m.playable = (struct wire_environments){.known = true, .count = count};
+  for (size_t i = 0; i < count; i++) w->m.playable.names[i] = mem_strdup(names[i]);
+}
+
+static const char *ready_message(struct world *w) {
+  return world_text(w, "MatchmakingQueue", "pong", "status.conditions.0.message");
+}
+
+static void an_environment_that_the_executor_does_not_know_makes_no_match(void **state) {
+  struct world *w = *state;
+  static const char *const others[] = {"chess", "go"}, *const all[] = {"chess", "pong"};
+  executor_knows(w, others, 2);
+  world_add_agent(w, "ann", "anna", "pong");
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 120000, 5000);
+  assert_int_equal(world_count(w, "Match"), 0);
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/UnknownEnvironment");
+  assert_non_null(strstr(ready_message(w), "It knows: chess, go."));
+  // A new process has not heard of any, which is no news.
+  world_restart(w);
+  world_wait(w, 60000, 5000);
+  assert_int_equal(world_count(w, "Match"), 0);
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/UnknownEnvironment");
+  executor_knows(w, all, 2);
+  world_wait(w, 60000, 5000);
+  assert_int_equal(world_count(w, "Match"), 1);
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "True/Matchmaking");
+}
+
+static void an_executor_that_has_not_told_stops_nobody(void **state) {
+  struct world *w = *state;
+  world_settle(w);
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "True/Matchmaking");
+}
+
+static void an_executor_that_knows_nothing_is_said_to(void **state) {
+  struct world *w = *state;
+  executor_knows(w, NULL, 0);
+  world_settle(w);
+  assert_non_null(strstr(ready_message(w), "It knows: none."));
+}
+
 int main(void) {
 #define scenario(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
@@ -190,6 +235,9 @@ int main(void) {
       scenario(the_daily_limit_keeps_an_agent_out),
       scenario(no_more_matches_run_at_once_than_the_queue_allows),
       scenario(a_restart_in_the_middle_of_a_pass_makes_no_second_match),
+      scenario(an_environment_that_the_executor_does_not_know_makes_no_match),
+      scenario(an_executor_that_has_not_told_stops_nobody),
+      scenario(an_executor_that_knows_nothing_is_said_to),
       scenario(a_front_holds_matches_from_their_beginning),
       scenario(without_a_front_nothing_holds_a_match),
       scenario(a_deleted_match_that_is_held_keeps_its_name),
