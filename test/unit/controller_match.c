@@ -361,6 +361,18 @@ static void a_deleted_match_that_is_held_is_in_nobodys_way(void **state) {
   assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 1);
 }
 
+static void the_replay_shows_display_names(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_patch(w, "Agent", "ann", "{'spec':{'displayName':'Ann <the> Great'}}");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  const struct world_call *c = map_get(w->open_calls, world_text(w, "Match", "m", "metadata.uid"));
+  assert_non_null(c);
+  assert_non_null(memmem(c->request, c->length, "Ann <the> Great", strlen("Ann <the> Great")));
+  assert_non_null(memmem(c->request, c->length, "bob", strlen("bob")));  // has none
+}
+
 static void the_seed_is_the_one_asked_for(void **state) {
   struct world *w = *state;
   world_apply(w,
@@ -407,6 +419,7 @@ int main(void) {
       scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(a_deleted_match_that_is_held_is_in_nobodys_way),
+      scenario(the_replay_shows_display_names),
       scenario(the_seed_is_the_one_asked_for),
       scenario(an_unrated_match_changes_no_rating),
   };
