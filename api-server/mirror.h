@@ -1,6 +1,6 @@
 // The four kinds of the API server as rows of PostgreSQL: one of the replicas writes, by Lease. Also by it: the
 // finalizer that keeps a finished match until its row is committed, build logs while their Pod lives, and the end of
-// old events.
+// old events and of blobs that nothing refers to.
 #pragma once
 
 #include <stdbool.h>
