@@ -15,7 +15,7 @@
 #include "blobs_parts.h"
 #include "settings.h"
 
-enum { FIRST_CLEANING_MS = 10000, CLEANING_MS = 3600000 };
+enum { FIRST_CLEANING_MS = 10000, CLEANING_MS = 3600000, CLEANING_PAUSE_MS = 500, CLEANED_AT_ONCE = 200 };
 
 // ---- small things --------------------------------------------------------------------------------
 
@@ -55,22 +55,24 @@ void blob_chore_free(struct blob_chore *c) {
   free(c);
 }
 
-// ---- cleaning: what uploads left behind whose program died ---------------------------------------
+// ---- cleaning: what uploads left behind whose program died, and blobs that were swept (blob_sweep.h)
+// ---------------------------------------
 
 static const struct db_statement statement_clean = {
     "blob_clean",
-    "DELETE FROM blob_parts p WHERE number >= 0 AND created_at < now() - interval '1 hour'"
-    " AND NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload) AND pg_try_advisory_xact_lock(7262616, 1)"};
+    "DELETE FROM blob_parts WHERE (upload, number) IN (SELECT upload, number FROM blob_parts p WHERE number >= 0"
+    " AND created_at < now() - interval '1 hour' AND NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload) LIMIT 200)"
+    " AND pg_try_advisory_xact_lock(7262616, 1)"};
 
 static void on_cleaned(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
   (void)constraint;
   struct blobs *b = context;
   char number[LOG_NUMBER_SIZE];
+  const int64_t parts = e ? 0 : db_rows_affected(rows);
   b->cleaning = NULL;
-  if (e)
-    log_warn("parts of abandoned uploads could not be removed", "error", e->text);
-  else if (db_rows_affected(rows) > 0)
-    log_info("parts of abandoned uploads removed", "parts", log_number(db_rows_affected(rows), number));
+  if (e) log_warn("parts that belong to no blob could not be removed", "error", e->text);
+  if (parts > 0) log_info("parts that belong to no blob removed", "parts", log_number(parts, number));
+  if (parts == CLEANED_AT_ONCE) timer_set(b->cleaner, CLEANING_PAUSE_MS);
   if (b->s3) blobs_clean_s3(b);
 }
 
@@ -78,6 +80,10 @@ static void clean(void *context) {
   struct blobs *b = context;
   timer_set(b->cleaner, CLEANING_MS);
   if (!b->cleaning) b->cleaning = db_query(b->db, &statement_clean, NULL, 0, on_cleaned, b);
+}
+
+void blobs_clean(struct blobs *b) {
+  timer_set(b->cleaner, CLEANING_PAUSE_MS);
 }
 
 // ---- all of it -----------------------------------------------------------------------------------

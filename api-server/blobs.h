@@ -17,6 +17,7 @@ struct blob_reader;
 // S3_SECRET_ACCESS_KEY.
 struct blobs *blobs_new(struct app *app, struct error *e);
 void blobs_free(struct blobs *b);
+void blobs_clean(struct blobs *b);  // removes soon what belongs to no blob; it does so every hour by itself
 
 enum { BLOB_SHA256_SIZE = 65 };  // hex and NUL
 bool blob_is_sha256(const char *text);

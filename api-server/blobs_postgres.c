@@ -17,15 +17,15 @@ static const char *number_text(int64_t n, char ret[NUMBER_SIZE]) {
 static const struct db_statement statement_part = {
     "blob_part", "INSERT INTO blob_parts (upload, number, bytes) VALUES ($1::uuid, $2::int, $3::bytea)"};
 
-// Nothing of a blob that is there already is kept a second time.
+// Of a blob that is there already this says that it was brought again, which keeps the sweep away for an hour; or that
+// the sweep was faster, and it is made anew. What was stored for nothing is discarded after.
 static const struct db_statement statement_finish = {
     "blob_finish",
-    "WITH known AS (SELECT FROM blobs WHERE sha256 = $1),"
-    " part AS (INSERT INTO blob_parts (upload, number, bytes) SELECT $4::uuid, $5::int, $6::bytea"
-    "          WHERE length($6::bytea) > 0 AND NOT EXISTS (SELECT FROM known)),"
-    " made AS (INSERT INTO blobs (sha256, size, media_type, upload) SELECT $1, $2::bigint, $3, $4::uuid"
-    "          WHERE NOT EXISTS (SELECT FROM known) ON CONFLICT DO NOTHING RETURNING 1)"
-    " SELECT count(*) FROM made"};
+    "WITH part AS (INSERT INTO blob_parts (upload, number, bytes) SELECT $4::uuid, $5::int, $6::bytea"
+    "              WHERE length($6::bytea) > 0),"
+    " made AS (INSERT INTO blobs (sha256, size, media_type, upload) VALUES ($1, $2::bigint, $3, $4::uuid)"
+    "          ON CONFLICT (sha256) DO UPDATE SET created_at = now() RETURNING upload)"
+    " SELECT count(*) FROM made WHERE upload = $4::uuid"};
 
 static const struct db_statement statement_discard = {
     "blob_discard",

@@ -22,6 +22,8 @@ enum {
   QUERY_MAX = 4096,
   LIST_MAX = 1 << 20,
   NUMBER_SIZE = 24,
+  LEFT_AT_ONCE = 50,
+  LEFT_PAUSE_MS = 10 * 1000,  // these are gone, or not to be had for now
 };
 
 struct upload {
@@ -87,9 +89,11 @@ static char *query_of(const char *id, unsigned part) {
 static const struct db_statement statement_made = {
     "blob_made_s3",
     "WITH made AS (INSERT INTO blobs (sha256, size, media_type, upload, store)"
-    "              VALUES ($1, $2::bigint, $3, $4::uuid, 's3') ON CONFLICT DO NOTHING RETURNING 1),"
-    " gone AS (DELETE FROM blob_parts WHERE upload = $4::uuid AND number = -1 AND EXISTS (SELECT FROM made))"
-    " SELECT count(*) FROM made"};
+    "              VALUES ($1, $2::bigint, $3, $4::uuid, 's3')"
+    "              ON CONFLICT (sha256) DO UPDATE SET created_at = now() RETURNING upload),"
+    " ours AS (SELECT FROM made WHERE upload = $4::uuid),"
+    " gone AS (DELETE FROM blob_parts WHERE upload = $4::uuid AND number = -1 AND EXISTS (SELECT FROM ours))"
+    " SELECT count(*) FROM ours"};
 
 static void discard(struct blobs *b, struct blob_writer *w);
 
@@ -315,6 +319,7 @@ static void on_left(void *context, const struct db_rows *rows, const struct erro
   b->cleaning = NULL;
   for (size_t i = 0; !e && i < db_rows_count(rows); i++)
     remove_upload(b, db_rows_text(rows, i, 0), db_rows_text(rows, i, 1));
+  if (!e && db_rows_count(rows) == LEFT_AT_ONCE) timer_set(b->cleaner, LEFT_PAUSE_MS);
 }
 
 void blobs_clean_s3(struct blobs *b) {

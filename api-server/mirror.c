@@ -12,6 +12,7 @@
 #include "kube/workqueue.h"
 
 #include "app.h"
+#include "blob_sweep.h"
 #include "build_logs.h"
 #include "events_trim.h"
 #include "mirror_object.h"
@@ -45,6 +46,7 @@ struct mirror {
   struct finalizer_look *looks;  // requests that run
   struct build_logs *logs;
   struct events_trim *trim;
+  struct blob_sweep *blobs;
   struct timer *tick;
   struct timer *restart;
   bool leading, synced, stopping;
@@ -175,6 +177,7 @@ static void follow(struct mirror *m) {
   m->leading = false;
   build_logs_stop(m->logs);
   events_trim_stop(m->trim);
+  blob_sweep_stop(m->blobs);
   new_finalizers(m);
   for (unsigned i = 0; i < STORED_KINDS; i++) {
     struct mirror_kind *k = &m->kinds[i];
@@ -241,6 +244,7 @@ static void on_tick(void *context) {
     level = level && k->level;
   }
   if (m->leading) build_logs_tick(m->logs);
+  if (level) blob_sweep_start(m->blobs);
   if (level || (!m->leading && m->lease != NULL && lease_has_holder(m->lease))) m->synced = true;
   timer_set(m->tick, m->synced ? TICK_MS : TICK_SOON_MS);
 }
@@ -268,6 +272,7 @@ struct mirror *mirror_new(struct app *app) {
   m->restart = timer_new(app->loop, on_restart, m);
   m->logs = build_logs_new(app, submission_uid, m);
   m->trim = events_trim_new(app->loop, app->db);
+  m->blobs = blob_sweep_new(app);
   new_finalizers(m);
   for (unsigned i = 0; i < STORED_KINDS; i++) {
     struct mirror_kind *k = &m->kinds[i];
@@ -310,6 +315,7 @@ void mirror_free(struct mirror *m) {
   workqueue_free(m->finalizers);
   build_logs_free(m->logs);
   events_trim_free(m->trim);
+  blob_sweep_free(m->blobs);
   for (unsigned i = 0; i < STORED_KINDS; i++) {
     sweep_free(m->kinds[i].sweep);
     writer_free(m->kinds[i].writer);

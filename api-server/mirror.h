@@ -1,12 +1,10 @@
 // The four kinds of the API server as rows of PostgreSQL: one of the replicas writes, by Lease. Also by it: the
 // finalizer that keeps a finished match until its row is committed, build logs while their Pod lives, and the end of
-// old events.
+// old events and of blobs that nothing refers to.
 #pragma once
 
 #include <stdbool.h>
 
-// On every Match that the mirror has seen, until its row is committed and it is to be deleted.
-#define MIRROR_FINALIZER "rl-arena.io/mirror"
 #define MIRROR_LEASE "rl-arena-mirror"
 
 struct app;

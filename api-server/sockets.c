@@ -1,5 +1,6 @@
 #include "sockets.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,8 @@ enum {
   SPARE_FILES = 128,  // descriptors for everything but connections
   GROUP_SIZE = 46,
 };
+
+#define RANDOM_DEVICE "/dev/urandom"
 
 struct port {
   struct server_sockets *sockets;
@@ -326,6 +329,9 @@ enum error_code sockets_open(struct server_sockets *s, struct error *e) {
       .gid = -1,
       .uid = -1,
   };
+  // What libwebsockets cannot begin without; when it finds out by itself it crashes over the loop, which is not its own.
+  if (access(RANDOM_DEVICE, R_OK) != 0)
+    return error_set(e, ERR_INTERNAL, RANDOM_DEVICE " cannot be read: %s", strerror(errno));
   lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
   s->context = lws_create_context(&info);
   if (!s->context)

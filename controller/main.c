@@ -11,6 +11,7 @@
 #include "io/timer.h"
 #include "kube/lease.h"
 
+#include "environments.h"
 #include "manager.h"
 
 // Who leads lists once, after it has won, and sees all that was written before. Who does not lead by then lists
@@ -24,6 +25,7 @@ struct program {
   struct http *http;
   struct kube_client *client;
   struct manager manager;
+  struct environments *environments;
   struct lease *lease;
   struct probe_server *probes;
   struct timer *drain, *warm_up;
@@ -65,6 +67,7 @@ static void close_handles(struct program *p) {
   p->drain = p->warm_up = NULL;
   probe_server_free(p->probes);
   lease_free(p->lease);
+  environments_free(p->environments);
   manager_done(&p->manager);
   kube_client_free(p->client);
   http_free(p->http);
@@ -119,6 +122,7 @@ static void lease_changed(void *context, bool leading) {
     log_info("leading", "identity", p->settings.pod_name);
     manager_act(&p->manager, p->lease ? lease_version(p->lease) : 0);
     start_caches(p);
+    environments_start(p->environments);
     return;
   }
   if (!p->leading || p->stopping) return;
@@ -152,6 +156,7 @@ static enum error_code start(struct program *p, struct error *e) {
   http_guard(p->http, may_write, p);
   p->client = kube_client_new(p->http, config, p->metrics);
   manager_init(&p->manager, &p->loop, &p->settings, p->client, p->http, p->metrics);
+  p->environments = environments_new(&p->manager, p->http);
   p->drain = timer_new(&p->loop, drain, p);
   p->probes = probe_server_new(&p->loop, p->settings.listen_address, probe, p, e);
   if (p->probes == NULL) return error_prefix(e, "LISTEN_ADDRESS %s", p->settings.listen_address);

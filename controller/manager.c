@@ -72,7 +72,7 @@ static void submission_changed(struct manager *m, const struct submission *befor
 static void match_changed(struct manager *m, const struct match *before, const struct match *after) {
   const struct match *x = after ? after : before;
   const bool moved = before == NULL || after == NULL || match_is_finished(before) != match_is_finished(after) ||
-                     before->status.attempt != after->status.attempt ||
+                     before->status.attempt != after->status.attempt || before->meta.deleted != after->meta.deleted ||
                      condition_is_true(&before->status.conditions, "Executed") !=
                          condition_is_true(&after->status.conditions, "Executed") ||
                      !text_equal(before->status.reason, after->status.reason);
@@ -360,6 +360,7 @@ void manager_done(struct manager *m) {
   for (unsigned i = 0; i < CACHE_COUNT; i++) cache_free(m->caches[i]);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_free(m->queues[i]);
   executor_free(m->executor);
+  wire_environments_done(&m->playable);
   event_recorder_free(m->events);
   index_free(m->agent_submissions);
   index_free(m->agent_matches);

@@ -51,6 +51,7 @@ struct manager {
   struct index *agent_submissions, *agent_matches, *submission_pods, *environment_matches;
   struct event_recorder *events;
   struct executor *executor;
+  struct wire_environments playable;  // environments.h
   struct map *logs;                   // by submission name: struct kept_log
   struct map *claims;                 // by agent name: while a plan about it is carried out
   struct map *seen_pods, *seen_jobs;  // by name: seen.h

@@ -184,7 +184,7 @@ static void look_at_seat(struct manager *m, const struct match *x, unsigned i, s
   const char *const *names = index_get(m->agent_matches, agent, &count);
   for (size_t k = 0; k < count; k++) {
     const struct match *other = manager_match(m, names[k]);
-    if (other == NULL || other == x || match_is_finished(other)) continue;
+    if (other == NULL || other == x || match_is_finished(other) || other->meta.deleted != 0) continue;
     if (other->status.attempt > 0) ret->playing++;
     const int seat = match_seat_of(other, agent);
     if (condition_is_true(&other->status.conditions, "Executed") && (unsigned)seat < other->status.participant_count &&
@@ -206,7 +206,9 @@ void match_look(struct manager *m, const char *name, msec now, struct plan *ret)
 // ---- MatchmakingQueue --------------------------------------------------------------------------
 
 void queue_look(struct manager *m, const char *name, msec now, struct plan *ret) {
-  struct matchmaking_view v = {.self = cache_get(m->caches[CACHE_QUEUES], name)};
+  struct matchmaking_view v = {.self = cache_get(m->caches[CACHE_QUEUES], name),
+                               .playable = &m->playable,
+                               .mirrored = m->settings->front_url != NULL};
   if (v.self == NULL) return;
   struct matchmaking_agent *agents = mem_grow(NULL, cache_count(m->caches[CACHE_AGENTS]) + 1, sizeof(*agents));
   cache_each (m->caches[CACHE_AGENTS], struct agent, a) {

@@ -47,13 +47,18 @@ void match_retry(struct match_turn *t, const char *reason, const char *message) 
   plan_again(&t->after, 1);
 }
 
-// After the end: Pods go at once, the object itself when its time is over.
-static void clean_up(const struct match_view *v, msec now, struct plan *ret) {
+// Also of a match that is deleted and held by a finalizer: its Pods are collected only after it.
+static void end_game(const struct match_view *v, struct plan *ret) {
   for (unsigned i = 0; i < v->self->participant_count; i++) {
     const struct pod *pod = v->seats[i].pod;
     if (pod != NULL && pod->meta.deleted == 0) plan_delete(ret, &KIND_POD, &pod->meta);
   }
   if (v->call.state != CALL_NONE) plan_cancel_match(ret, v->self);
+}
+
+// After the end: Pods go at once, the object itself when its time is over.
+static void clean_up(const struct match_view *v, msec now, struct plan *ret) {
+  end_game(v, ret);
   if (v->self->ttl_seconds < 0 || v->self->status.completed == 0) return;
   msec left = v->self->status.completed + (msec)v->self->ttl_seconds * 1000 - now;
   if (left > 0) {
@@ -72,7 +77,7 @@ static void reconciling(struct match_turn *t) {
 void match_decide(const struct match_view *v, const struct settings *settings, msec now, struct plan *ret) {
   const struct match *m = v->self;
   if (m->meta.deleted != 0) {
-    if (v->call.state != CALL_NONE) plan_cancel_match(ret, m);
+    end_game(v, ret);
     return;
   }
   if (match_is_finished(m)) {

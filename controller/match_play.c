@@ -33,6 +33,12 @@ static msec rest_of(msec delay, msec began, msec now) {
   return left > 0 && left <= delay ? left : 0;
 }
 
+// In the replay. An agent that was made anew under the name meanwhile is another one.
+static const char *shown_name(const struct agent *a, const struct participant_status *p) {
+  const bool same = a != NULL && text_equal(a->meta.uid, p->agent_uid);
+  return same && !text_empty(a->display_name) ? a->display_name : p->agent;
+}
+
 static void run(struct match_turn *t, const struct seat_state *seats) {
   const struct match_defaults *limits = limits_of(t);
   char endpoints[PARTICIPANTS_MAX][80], versions[PARTICIPANTS_MAX][16];
@@ -54,7 +60,7 @@ static void run(struct match_turn *t, const struct seat_state *seats) {
     snprintf(endpoints[i], sizeof(endpoints[i]), v6 ? "[%s]:%d" : "%s:%d", ready ? pod->ip : "", AGENT_PORT);
     snprintf(versions[i], sizeof(versions[i]), "%d", p->version);
     r.agents[i] = (struct wire_agent){.id = p->agent_uid,
-                                      .name = p->agent,
+                                      .name = shown_name(t->v->seats[i].agent, p),
                                       .image = p->image,
                                       .version = versions[i],
                                       .endpoint = ready ? endpoints[i] : "",

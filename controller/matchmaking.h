@@ -1,6 +1,8 @@
 // MatchmakingQueue: who waits is paired, every interval.
 #pragma once
 
+#include "arena/wire.h"
+
 #include "agent.h"
 #include "plan.h"
 
@@ -16,6 +18,8 @@ struct matchmaking_view {
   size_t agent_count;
   const struct match *const *matches;  // all of the environment's
   size_t match_count;
+  const struct wire_environments *playable;
+  bool mirrored;  // there is a front: no match may go before it is in its PostgreSQL
 };
 
 // Pure.

@@ -4,8 +4,13 @@
 #include "arena/pairing.h"
 #include "arena/rating.h"
 #include "base/memory.h"
+#include "base/str.h"
 
 #include "matchmaking.h"
+
+#define UNKNOWN_ENVIRONMENT "UnknownEnvironment"
+
+enum { KNOWN_SHOWN_MAX = 700 };  // of a sentence that says more
 
 struct pass {
   struct pairing_agent *entries;
@@ -37,7 +42,8 @@ static msec end_of(const struct match *m) {
 // clock that has been set back since: the old time is not waited for.
 static bool is_recent(const struct queue *q, const struct match *m, msec now) {
   const msec cooldown = (msec)q->cooldown_seconds * 1000;
-  if (!match_is_finished(m)) return cooldown > 0;
+  // One that was deleted and is held by a finalizer has the name that a new one would get.
+  if (!match_is_finished(m)) return cooldown > 0 || m->meta.deleted != 0;
   const msec passed = now - end_of(m);
   return passed < cooldown && passed > -cooldown;
 }
@@ -67,7 +73,7 @@ static void pass_collect(const struct matchmaking_view *v, msec now, struct pass
   ret->recent = pairing_recent_new();
   for (size_t i = 0; i < v->match_count; i++) {
     const struct match *m = v->matches[i];
-    if (!match_is_finished(m) && !match_is_waiting(m)) ret->playing++;
+    if (!match_is_finished(m) && !match_is_waiting(m) && m->meta.deleted == 0) ret->playing++;
     if (is_recent(q, m, now)) {
       pairing_recent_add(ret->recent, m->participants[0].agent, m->participants[1].agent);
     }
@@ -85,12 +91,16 @@ static int64_t number_of(const struct matchmaking_agent *a) {
   return a->agent->status.queue.enqueued + a->record.unfinished;
 }
 
-static json *match_body(const struct queue *q, const struct matchmaking_agent *a, const struct matchmaking_agent *b) {
+static json *match_body(const struct matchmaking_view *v, const struct matchmaking_agent *a,
+                        const struct matchmaking_agent *b) {
+  const struct queue *q = v->self;
   char name[NAME_SIZE];
   name_match(name, q->environment, a->agent->meta.uid, number_of(a), b->agent->meta.uid, number_of(b));
   json *match = meta_new_object(ARENA_API_VERSION, "Match", q->meta.namespace, name);
   meta_add_label(match, "app.kubernetes.io/managed-by", "rl-arena");
   meta_add_label(match, "rl-arena.io/made-by", "matchmaker");
+  // From the beginning: the mirror may be away for as long as the match lives.
+  if (v->mirrored) json_push_text(json_add_array(json_get(match, "metadata"), "finalizers"), MIRROR_FINALIZER);
   json *spec = json_add_object(match, "spec");
   json_add_text(spec, "environment", q->environment);
   json *sides = json_add_array(spec, "participants");
@@ -120,8 +130,9 @@ static bool swap_seats(const struct matchmaking_agent *a, const struct matchmaki
   return (both / 2 % 2 == 0) == (order < 0);
 }
 
-static void make_matches(const struct queue *q, const struct pass *pass, msec now, struct queue_status *next,
+static void make_matches(const struct matchmaking_view *v, const struct pass *pass, msec now, struct queue_status *next,
                          struct plan *ret) {
+  const struct queue *q = v->self;
   int32_t left = -1;
   if (q->max_concurrent > 0) left = q->max_concurrent > pass->playing ? q->max_concurrent - pass->playing : 0;
   const struct pairing_rules rules = {.range = q->elo_range,
@@ -141,7 +152,7 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
     waits[2 * i] = wait_of(a, now);
     waits[2 * i + 1] = wait_of(b, now);
     const bool swap = swap_seats(a, b);
-    plan_create(ret, &KIND_MATCH, match_body(q, swap ? b : a, swap ? a : b));
+    plan_create(ret, &KIND_MATCH, match_body(v, swap ? b : a, swap ? a : b));
   }
   if (made > 0) {
     qsort(waits, 2 * made, sizeof(*waits), compare_waits);
@@ -156,8 +167,25 @@ static void make_matches(const struct queue *q, const struct pass *pass, msec no
   free(paired);
 }
 
+static void say_not_playable(const struct matchmaking_view *v, struct conditions *c, msec now) {
+  cleanup_str struct str known = STR_INIT(KNOWN_SHOWN_MAX);
+  for (size_t i = 0; i < v->playable->count; i++)
+    str_add_format(&known, "%s%s", i > 0 ? ", " : "", v->playable->names[i]);
+  condition_set(c, "Ready", CONDITION_FALSE, UNKNOWN_ENVIRONMENT, v->self->meta.generation, now,
+                "The executor does not know the environment %s, so no matches are made. Give the executor that "
+                "environment, or delete this queue. It knows: %s.",
+                v->self->environment, v->playable->count > 0 ? str_text(&known) : "none");
+}
+
 // Whether a pass makes matches; says in Ready why not.
-static bool say_ready(const struct queue *q, struct conditions *c, msec now) {
+static bool say_ready(const struct matchmaking_view *v, struct conditions *c, msec now) {
+  const struct queue *q = v->self;
+  // Before the executor has told a new process, what it told the last one stands.
+  if (!v->playable->known && text_equal(condition_reason(c, "Ready"), UNKNOWN_ENVIRONMENT)) return false;
+  if (v->playable->known && !wire_environments_have(v->playable, q->environment)) {
+    say_not_playable(v, c, now);
+    return false;
+  }
   if (q->paused) {
     condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
                   "spec.paused is true: no matches are made.");
@@ -175,7 +203,7 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
   struct queue_status next;
   queue_status_copy(&next, &q->status);
   next.observed = q->meta.generation;
-  const bool makes = say_ready(q, &next.conditions, now);
+  const bool makes = say_ready(v, &next.conditions, now);
   const bool due = now >= q->status.last_run + interval || q->status.last_run > now;
   struct plan matches = {0};
   if (due) {
@@ -185,7 +213,7 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
       next.waiting = (int32_t)pass.count;
       next.playing = pass.playing;
     } else {
-      make_matches(q, &pass, now, &next, &matches);
+      make_matches(v, &pass, now, &next, &matches);
     }
     pass_done(&pass);
     next.last_run = now;

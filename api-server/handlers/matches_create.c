@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arena/resources.h"
 #include "base/memory.h"
 #include "base/meta.h"
 #include "base/str.h"
@@ -15,7 +16,6 @@
 #include "cluster.h"
 #include "fields.h"
 #include "handlers.h"
-#include "mirror.h"
 #include "object_names.h"
 #include "query.h"
 #include "router.h"

@@ -58,12 +58,16 @@ def game_hash(replay: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def shown_name(agent: str) -> str:
+    return str(cluster.get("agents", agent)["spec"].get("displayName") or agent)
+
+
 def assert_replay(match: Object) -> dict[str, Any]:
     """Both files are there, are what their hashes say, and the page needs nothing from elsewhere."""
     replay: dict[str, Any] = json.loads(replay_file(match, "url"))
     assert game_hash(replay) == status(match)["replay"]["sha256"]
     assert replay["game"]["seed"] == str(status(match)["seed"])
-    assert replay["game"]["players"] == [seat["agent"] for seat in match["spec"]["participants"]]
+    assert replay["game"]["players"] == [shown_name(seat["agent"]) for seat in match["spec"]["participants"]]
     assert replay["game"]["environment"] == match["spec"]["environment"]
     assert replay["game"]["environmentVersion"] == status(match)["environmentVersion"]
     assert replay["metadata"]["matchId"] == match["metadata"]["uid"]

@@ -226,7 +226,7 @@ def test_the_replay_draws_in_a_sandboxed_frame(
     assert seen[first] > 300 and seen[second] > 300, "two paddles"
     assert seen[ball] > 50, "a ball"
     shown = browser.document(tmp_path, page)
-    names = json.loads(front.replay(match["id"], "json"))["metadata"]["players"]  # the objects' names
+    names = json.loads(front.replay(match["id"], "json"))["metadata"]["players"]
     assert all(name in shown for name in names) and re.search(r"Step \d+ of \d+", shown)
 
 

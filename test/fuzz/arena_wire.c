@@ -1,4 +1,4 @@
-// Any bytes as an executor's answer: a result within its bounds, or a sentence.
+// Any bytes as an executor's answers: a result or a list within its bounds, or a sentence.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,17 @@ static void check(const struct wire_result *r) {
   sha256(r->replay_html_sha256);
 }
 
+static void environments(const uint8_t *data, size_t size) {
+  struct wire_environments l = {0};
+  struct error e = {0};
+  if (wire_decode_environments(data, size, &l, &e) != ERR_NONE) return;
+  must(l.known && l.count <= WIRE_ENVIRONMENTS_MAX);
+  for (size_t i = 0; i < l.count; i++) bounded(l.names[i], TEXT_MAX_BYTES);
+  wire_environments_done(&l);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  environments(data, size);
   struct wire_result r;
   struct error e = {0};
   enum error_code code = wire_decode_response(data, size, &r, &e);

@@ -25,6 +25,7 @@ static void call_free(void *value) {
   wire_result_done(&c->result);
   free(c->match);
   free(c->uid);
+  free(c->request);
   free(c);
 }
 
@@ -209,6 +210,9 @@ static void start_call(struct world *w, const struct action *a) {
   struct world_call *c = mem_alloc(sizeof(*c));
   *c = (struct world_call){
       .match = mem_strdup(a->name), .uid = mem_strdup(a->uid), .attempt = a->attempt, .state = CALL_RUNNING};
+  c->request = mem_alloc(a->length + 1);
+  c->length = a->length;
+  memcpy(c->request, a->bytes, a->length);
   map_put(w->open_calls, a->uid, c);
   w->calls++;
 }

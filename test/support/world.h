@@ -44,6 +44,8 @@ struct world {
 
 struct world_call {
   char *match, *uid;
+  uint8_t *request;
+  size_t length;
   int32_t attempt;
   enum call_state state;
   msec finished;  // monotonic

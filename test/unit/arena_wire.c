@@ -256,12 +256,44 @@ static void test_what_is_refused(void **state) {
   assert_int_equal(wire_decode_response((const uint8_t *)"", 0, NULL, &e), ERR_INVALID);
 }
 
+static enum error_code decode_environments(size_t count, const char *name, struct wire_environments *ret) {
+  Executor__Environment one = EXECUTOR__ENVIRONMENT__INIT, *all[WIRE_ENVIRONMENTS_MAX + 1];
+  one.name = (char *)(uintptr_t)name;
+  for (size_t i = 0; i < count; i++) all[i] = &one;
+  Executor__ListEnvironmentsResponse m = EXECUTOR__LIST_ENVIRONMENTS_RESPONSE__INIT;
+  m.n_environments = count;
+  m.environments = all;
+  const size_t length = executor__list_environments_response__get_packed_size(&m);
+  uint8_t *bytes cleanup_free = mem_alloc(length + 1);
+  executor__list_environments_response__pack(&m, bytes);
+  struct error e = {0};
+  return wire_decode_environments(bytes, length, ret, &e);
+}
+
+static void test_environments(void **state) {
+  (void)state;
+  struct wire_environments l = {0};
+  assert_int_equal(decode_environments(WIRE_ENVIRONMENTS_MAX, "pong", &l), ERR_NONE);
+  assert_true(l.known);
+  assert_int_equal(l.count, WIRE_ENVIRONMENTS_MAX);
+  assert_true(wire_environments_have(&l, "pong"));
+  assert_false(wire_environments_have(&l, "pon"));
+  wire_environments_done(&l);
+  assert_false(l.known);
+  assert_int_equal(decode_environments(0, NULL, &l), ERR_NONE);
+  assert_true(l.known && l.count == 0);
+  assert_int_equal(decode_environments(WIRE_ENVIRONMENTS_MAX + 1, "pong", &l), ERR_INVALID);
+  struct error e = {0};
+  assert_int_equal(wire_decode_environments((const uint8_t *)"\xFF", 1, &l, &e), ERR_INVALID);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_request),
       cmocka_unit_test(test_response),
       cmocka_unit_test(test_what_is_put_up_with),
       cmocka_unit_test(test_what_is_refused),
+      cmocka_unit_test(test_environments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

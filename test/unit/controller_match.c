@@ -343,6 +343,36 @@ static void a_finished_match_is_removed_after_its_ttl(void **state) {
   assert_null(world_get(w, "Match", "m"));
 }
 
+static void a_deleted_match_that_is_held_is_in_nobodys_way(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_int_equal(world_count(w, "Pod"), 2);
+  // Somebody's finalizer holds it, and nobody takes it off.
+  world_patch(w, "Match", "m",
+              "{'metadata':{'finalizers':['rl-arena.io/mirror'],'deletionTimestamp':'2027-01-15T08:00:00Z'}}");
+  world_settle(w);
+  assert_int_equal(world_count(w, "Pod"), 0);
+  w->executor_answers = true;
+  world_add_match(w, "next", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "next", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 1);
+}
+
+static void the_replay_shows_display_names(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_patch(w, "Agent", "ann", "{'spec':{'displayName':'Ann <the> Great'}}");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  const struct world_call *c = map_get(w->open_calls, world_text(w, "Match", "m", "metadata.uid"));
+  assert_non_null(c);
+  assert_non_null(memmem(c->request, c->length, "Ann <the> Great", strlen("Ann <the> Great")));
+  assert_non_null(memmem(c->request, c->length, "bob", strlen("bob")));  // has none
+}
+
 static void the_seed_is_the_one_asked_for(void **state) {
   struct world *w = *state;
   world_apply(w,
@@ -388,6 +418,8 @@ int main(void) {
       cmocka_unit_test(words_of_a_container_are_cut_between_characters),
       scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(a_finished_match_is_removed_after_its_ttl),
+      scenario(a_deleted_match_that_is_held_is_in_nobodys_way),
+      scenario(the_replay_shows_display_names),
       scenario(the_seed_is_the_one_asked_for),
       scenario(an_unrated_match_changes_no_rating),
   };

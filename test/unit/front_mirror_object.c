@@ -8,7 +8,6 @@
 
 #include "base/memory.h"
 
-#include "mirror.h"
 #include "mirror_object.h"
 
 static const struct {

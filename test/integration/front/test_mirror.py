@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .plane import Namespace, Plane, wait_until
+from .plane import ROOT, Namespace, Plane, wait_until
 from .postgres import Postgres, connect
 from .server import ApiServer, seen
 
@@ -278,6 +278,20 @@ def test_a_match_is_kept_until_it_is_mirrored(arena: Arena, postgres: Postgres) 
     assert arena.rows.one("SELECT status || winner FROM matches WHERE id = %s", uid) == "completed1"
 
 
+def test_a_match_that_came_and_went_while_the_mirror_was_away(arena: Arena) -> None:
+    """As the matchmaker makes it: it has the finalizer before any mirror has seen it."""
+    arena.level()
+    arena.server.kill()
+    match = arena.match(finalizers=[FINALIZER])
+    name, uid = match["metadata"]["name"], match["metadata"]["uid"]
+    arena.namespace.play(name, 1)
+    arena.namespace.delete("matches", name)
+    arena.server.start()
+    wait_until("it is gone", lambda: name not in [m["metadata"]["name"] for m in arena.namespace.list("matches")])
+    wait_until("its row is marked", lambda: (arena.rows.row("matches", uid) or (0, False))[1])
+    assert arena.rows.one("SELECT status || winner FROM matches WHERE id = %s", uid) == "completed2"
+
+
 def test_other_finalizers_stay(arena: Arena) -> None:
     match = arena.match(finalizers=["example.com/first", "example.com/second"])
     name = match["metadata"]["name"]
@@ -308,6 +322,41 @@ def test_many_matches_end_and_go(arena: Arena) -> None:
     wait_until("all are history", lambda: arena.rows.all("SELECT * FROM matches WHERE vanished_at IS NULL") == [])
     counted = "SELECT status, winner, count(*) FROM matches GROUP BY status, winner"
     assert arena.rows.all(counted) == [("completed", 2, 30)]
+
+
+# ---- a restored etcd ----
+
+
+def test_etcd_restored_from_a_backup(arena: Arena) -> None:
+    """PostgreSQL knows of what etcd has forgotten; the page says what to do."""
+    arena.match()
+    arena.level()
+    arena.server.stop()
+    backup = arena.rows.one("SELECT now()")
+    with connect(arena.rows.url) as c:
+        for table in TABLES.values():
+            c.execute(f"UPDATE {table} SET resource_version = resource_version + 1000000000")  # noqa: S608
+        c.execute("UPDATE agents SET description = 'Since then.' WHERE object_name = 'alpha'")
+        c.execute("UPDATE agents SET vanished_at = now() WHERE object_name = 'beta'")
+        c.execute(
+            "INSERT INTO agents"
+            " (id, object_name, owner, display_name, environment, elo, created_at, resource_version)"
+            " VALUES (gen_random_uuid(), 'gamma', 'x', 'x', 'pong', 1500, now() + interval '1 second', 2000000000)"
+        )
+    arena.server.start()
+    time.sleep(1)
+    assert arena.rows.one("SELECT description FROM agents WHERE object_name = 'alpha'") == "Since then."
+    arena.server.stop()
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    statement = page.partition("```sql\n")[2].partition("```")[0]
+    assert "'2026-01-02 03:04:05+00'" in statement
+    with connect(arena.rows.url) as c:
+        c.execute(statement.replace("2026-01-02 03:04:05+00", str(backup)))
+    arena.server.start()
+    arena.level()
+    assert arena.rows.one("SELECT description FROM agents WHERE object_name = 'alpha'") == ""
+    gone = arena.rows.all("SELECT object_name FROM agents WHERE vanished_at IS NOT NULL")
+    assert gone == [("gamma",)]
 
 
 # ---- two replicas ----

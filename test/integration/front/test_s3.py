@@ -218,6 +218,61 @@ def test_what_a_killed_server_left_is_cleaned(s3: Store, plane: Plane, start_ser
     seen("it is cleaned", lambda: s3.parts() == [] and rows(server, MARKS) == 0)
 
 
+@pytest.mark.parametrize("in_s3", [False, True])
+def test_what_nothing_refers_to_goes(
+    in_s3: bool, s3: Store, plane: Plane, start_server: Callable[..., ApiServer]
+) -> None:
+    """Sources of submissions that are gone for long, replays of no match; nothing else, and nothing young."""
+    space = plane.namespace()
+    server = start_server(namespace=space, **settings_of(s3 if in_s3 else None, space))
+    owner, agent = owner_of(server)
+    used, young, lately, old = contents = [noise(700_000 + n) for n in range(4)]
+    made = [taken(submit(owner, agent, "a.zip", each)) for each in contents]
+    strange, page, match = (
+        replay(),
+        replay("of a match")[1],
+        space.create("matches", "m", {"environment": "pong", "participants": [{"agent": "a"}, {"agent": "b"}]})[
+            "metadata"
+        ]["uid"],
+    )
+    executor, nowhere = port_of(server, "executor"), str(uuid.uuid4())
+    for where, kind, content in ((nowhere, "json", strange[0]), (match, "html", page)):
+        assert executor.put(where, kind, content).status_code == 200
+    for one in made[1:]:
+        space.delete("submissions", space.by_uid("submissions", one["id"])["metadata"]["name"])
+    seen("they are gone", lambda: rows(server, "SELECT count(*) FROM submissions WHERE vanished_at IS NOT NULL") == 3)
+    seen("the match is there", lambda: rows(server, "SELECT count(*) FROM matches") == 1)
+    server.stop()
+    before = len(s3.objects())
+    with psycopg.connect(server.database, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE submissions SET vanished_at = now() - interval '8 days' WHERE code_sha256 = ANY(%s)",
+            [[sha256(young), sha256(old)]],
+        )
+        connection.execute(
+            "UPDATE blobs SET created_at = now() - interval '2 hours' WHERE sha256 <> %s", [sha256(young)]
+        )
+        connection.execute("UPDATE replays SET created_at = now() - interval '8 days'")
+        connection.execute("UPDATE blob_parts SET created_at = now() - interval '2 hours'")
+    server.start()
+    seen("two are gone", lambda: rows(server, "SELECT count(*) FROM blobs") == 4)
+    if in_s3:
+        seen("and their objects", lambda: len(s3.objects()) == before - 2 and rows(server, MARKS) == 0)
+    else:
+        kept = "SELECT count(*) FROM blob_parts p WHERE NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload)"
+        seen("and their parts", lambda: rows(server, kept) == 0)
+    fetch = port_of(server, "fetch")
+    assert [fetch.source(sha256(each)).status_code for each in (used, young, lately, old)] == [200, 200, 200, 404]
+    assert [executor.request("GET", f"/internal/v1/replays/{nowhere}", params={"kind": "json"}).status_code] == [404]
+    assert executor.request("GET", f"/internal/v1/replays/{match}", params={"kind": "html"}).content == page
+    # What is brought again is new again, whether it was gone or about to go.
+    for content in (old, lately):
+        taken(submit(owner, agent, "a.zip", content))
+        assert fetch.source(sha256(content)).content == content
+    recent = "SELECT count(*) FROM blobs WHERE created_at > now() - interval '1 hour'"
+    assert rows(server, recent) == 3
+
+
 def test_what_was_in_postgres_stays_there(
     s3: Store, plane: Plane, postgres: Postgres, start_server: Callable[..., ApiServer]
 ) -> None:

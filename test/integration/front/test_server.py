@@ -430,6 +430,18 @@ def test_a_bad_setting_is_one_line(alone: ApiServer, settings: dict[str, str], w
     assert len(lines) == 1 and words in lines[0]
 
 
+def test_no_random_device_is_said(alone: ApiServer) -> None:
+    from .server import program
+
+    environment = {**alone.environment, "LISTEN_ADDRESS": "127.0.0.1:0", "INTERNAL_LISTEN_ADDRESS": "127.0.0.1:0"}
+    without = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$0"', program()]
+    done = subprocess.run(without, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT)
+    if "unshare" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 2, done.stderr
+    assert "api-server: /dev/urandom cannot be read: No such file or directory" in done.stderr
+
+
 def test_a_port_that_is_taken_is_said(alone: ApiServer) -> None:
     from .server import program
 

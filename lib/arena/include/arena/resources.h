@@ -20,6 +20,9 @@
 #define ARENA_GROUP "rl-arena.io"
 #define ARENA_VERSION "v1alpha1"
 #define ARENA_API_VERSION ARENA_GROUP "/" ARENA_VERSION
+// Where there is a front: on every Match, until its last row is in PostgreSQL. Who makes a Match puts it on, the
+// front's mirror on those of others, and it alone takes it off.
+#define MIRROR_FINALIZER ARENA_GROUP "/mirror"
 
 // ---- Agent -------------------------------------------------------------------------------------
 

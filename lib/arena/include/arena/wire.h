@@ -62,6 +62,23 @@ uint8_t *wire_encode_request(const struct wire_request *r, size_t *ret_length);
 enum error_code wire_decode_response(const uint8_t *bytes, size_t length, struct wire_result *ret, struct error *e);
 void wire_result_done(struct wire_result *r);
 
+// ---- what can be played ----------------------------------------------------------------------------
+
+// Its request has no fields: no bytes.
+#define EXECUTOR_LIST_ENVIRONMENTS "/executor.Executor/ListEnvironments"
+
+enum { WIRE_ENVIRONMENTS_MAX = 256 };
+struct wire_environments {
+  bool known;  // false: the executor has not said
+  size_t count;
+  char *names[WIRE_ENVIRONMENTS_MAX];
+};
+// ERR_INVALID when malformed, or more than WIRE_ENVIRONMENTS_MAX.
+enum error_code wire_decode_environments(const uint8_t *bytes, size_t length, struct wire_environments *ret,
+                                         struct error *e);
+bool wire_environments_have(const struct wire_environments *l, const char *name);
+void wire_environments_done(struct wire_environments *l);
+
 // ---- frames of a running match ---------------------------------------------------------------------
 
 #define EXECUTOR_STREAM_FRAMES "/executor.Executor/StreamFrames"
