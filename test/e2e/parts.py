@@ -92,7 +92,7 @@ def full_repository(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        shell(f"umount {folder}")
+        shell(f"umount --lazy {folder}")  # the registry may look into it right now
 
 
 def kill_container(pod: cluster.Object) -> None:
