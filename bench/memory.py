@@ -55,15 +55,6 @@ class Sides:
         return one, time.monotonic() - began
 
 
-def come_to_rest(pid: int) -> None:
-    """Until it has used next to nothing of a second."""
-    while True:
-        before = process.cpu(pid)
-        time.sleep(1)
-        if process.cpu(pid) - before <= 0.02:
-            return
-
-
 def idle(pid: int, seconds: float) -> float:
     before = process.cpu(pid)
     time.sleep(seconds)
@@ -90,7 +81,7 @@ def run(context: Context) -> None:
             for _ in range(context.runs):
                 for side, starter in sides.starters.items():
                     one, seconds = starter()
-                    come_to_rest(one.pid)
+                    process.rest(one.pid)
                     memory[side, size].append(process.memory(one.pid) / MIB)
                     start[side, size].append(seconds)
                     context.say(f"{size} agents, {side}: {memory[side, size][-1]:.1f} MiB, {seconds:.2f} s")
