@@ -17,7 +17,7 @@
 
 #include "base/memory.h"
 
-enum { RUNS = 10, NAME_ROOM = 24 };
+enum { RUNS = 10, NAME_ROOM = 32 };
 static const size_t sizes[] = {1000, 3000, 10000, 30000, 100000};
 
 enum crowd { SPREAD, NEWCOMERS, ONE_OWNER };
