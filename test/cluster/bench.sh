@@ -9,7 +9,7 @@ arena_bench() {
     # The benches have an API server of their own, and reference sides in Go.
     gobin_build kube-apiserver
     ARENA_GO=$(go_command) || exit 1
-    export ARENA_GO ARENA_CACHE
+    export ARENA_GO ARENA_CACHE ARENA_NETNS REGISTRY
     PYTHON=$python sh "$ARENA_ROOT/executor/gen.sh" || die "could not make the executor's protocol"
     exec "$python" "$ARENA_ROOT/bench/run.py" "$@"
 }
