@@ -1,0 +1,116 @@
+"""The controller's memory, cold start and idle CPU with many cached objects, beside controller-runtime's.
+
+Each size is so many Agents with one Submission each, as a controller left them, on a real API server. A run starts
+the process, waits until it says that its caches are synced, lets it come to rest, reads its memory from the
+kernel and ends it. Both programs follow Agents, Submissions, Jobs and Pods in one namespace; the reference is
+bench/reference/controller-runtime, with managedFields kept (its default) and without (--strip).
+Idle is the processor time in a while of doing nothing, of the controller that leads.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable
+
+from common import Context, exponent, median, process
+from common.plane import NAMESPACE, Controller, Plane, go_program, wait_until
+from probe import write_kubeconfig  # beside control_plane.py
+
+from control_plane import TOKEN  # isort: skip
+
+MIB = 1024 * 1024
+CACHES = 7  # that the controller has
+GO = "controller-runtime"
+Starter = Callable[[], tuple[subprocess.Popen, float]]
+
+
+class Sides:
+    """How each side is started: the process, and the seconds until its caches were synced."""
+
+    def __init__(self, context: Context, plane: Plane) -> None:
+        self.plane = plane
+        self.reference = str(go_program(context, GO))
+        kubeconfig = write_kubeconfig(context.folder / "reference.kubeconfig", plane.server, f"{{token: {TOKEN}}}")
+        self.environment = f"KUBECONFIG={kubeconfig}"
+        self.starters: dict[str, Starter] = {
+            "arena": self.start_arena,
+            GO: lambda: self.start_reference(),
+            f"{GO} --strip": lambda: self.start_reference("--strip"),
+        }
+
+    def start_arena(self) -> tuple[subprocess.Popen, float]:
+        began = time.monotonic()
+        one: Controller = self.plane.controller(LEADER_ELECT="false")
+        wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, 300)
+        return one.process, time.monotonic() - began
+
+    def start_reference(self, *options: str) -> tuple[subprocess.Popen, float]:
+        began = time.monotonic()
+        one = self.plane.start(
+            "/usr/bin/env", self.environment, self.reference, NAMESPACE, *options, stderr=subprocess.DEVNULL
+        )
+        assert one.stdout and one.stdout.readline() == "synced\n"
+        return one, time.monotonic() - began
+
+
+def idle(pid: int, seconds: float) -> float:
+    before = process.cpu(pid)
+    time.sleep(seconds)
+    return 100 * (process.cpu(pid) - before) / seconds
+
+
+def run(context: Context) -> None:
+    sizes = context.sizes([0, 1000, 10_000, 100_000], [0, 100, 1000])
+    resting = 5.0 if context.small else 60.0
+    idle_size = sizes[-2] if not context.small else sizes[-1]
+    context.input(agents=sizes, submissions="one for each agent", idle_seconds=resting, idle_agents=idle_size)
+    memory: dict[tuple[str, int], list[float]] = defaultdict(list)
+    start: dict[tuple[str, int], list[float]] = defaultdict(list)
+    spent: dict[str, list[float]] = defaultdict(list)
+    with Plane(context) as plane:
+        plane.queue()
+        with plane.scripted() as (mirror, _):
+            first = plane.controller()
+            plane.template(mirror, matchmaking={"enabled": False})
+            plane.stop(first.process)
+        sides = Sides(context, plane)
+        for size in sizes:
+            plane.copies(size)
+            for _ in range(context.runs):
+                for side, starter in sides.starters.items():
+                    one, seconds = starter()
+                    process.rest(one.pid)
+                    memory[side, size].append(process.memory(one.pid) / MIB)
+                    start[side, size].append(seconds)
+                    context.say(f"{size} agents, {side}: {memory[side, size][-1]:.1f} MiB, {seconds:.2f} s")
+                    if size == idle_size:
+                        spent[side].append(idle(one.pid, resting))
+                    plane.stop(one)
+    tell(context, sizes, memory, start)
+    for side, values in spent.items():
+        context.row(f"idle, {idle_size} agents", "% of a core", values, side)
+    context.goal("idle", median(spent["arena"]) < 0.5, "under 0.5% of a core")
+
+
+def tell(context: Context, sizes: list[int], memory: dict, start: dict) -> None:
+    sides = list(dict.fromkeys(side for side, _ in memory))
+    for side in sides:
+        for size in sizes:
+            context.row(f"memory, {size} agents", "MiB", memory[side, size], side)
+    for side in sides:
+        # Two objects for each agent; what the empty program has is not the objects'.
+        base, most = median(memory[side, 0]), sizes[-1]
+        each = [(value - base) * 1024 / (2 * most) for value in memory[side, most]]
+        context.row(f"memory for each object of {2 * most}", "KiB", each, side)
+        grown = {size: median(memory[side, size]) - base for size in sizes if size}
+        if min(grown.values()) > 0:
+            context.row("growth of memory above the empty program's: exponent", "", [exponent(grown)], side)
+        if side == "arena":
+            context.goal("memory for each object", median(each) < 1, "under 1 KiB")
+            context.goal(f"memory, {most} agents", median(memory[side, most]) < 128, "under 128 MiB")
+    for side in sides:
+        for size in sizes:
+            context.row(f"cold start, {size} agents", "s", start[side, size], side)
+    context.goal(f"cold start, {sizes[-1]} agents", median(start["arena", sizes[-1]]) < 5, "under 5 s")

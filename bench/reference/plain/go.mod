@@ -1,0 +1,3 @@
+module rl-arena.io/bench/reference/plain
+
+go 1.24.0
