@@ -1,4 +1,4 @@
-"""What is read is what PostgreSQL has at that moment, on every replica, though answers are kept while nothing changes."""
+"""Reads give what PostgreSQL has at that moment, on every replica, though answers are kept while nothing changes."""
 
 from __future__ import annotations
 
