@@ -7,7 +7,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "test" / "integration"))
@@ -16,7 +16,10 @@ from front.postgres import Postgres, connect, free_port  # noqa: E402
 from front.server import SECRET, ApiServer, Client  # noqa: E402
 
 if TYPE_CHECKING:
+    import psycopg
     from common import Context
+
+    Connection = psycopg.Connection[Any]
 
 __all__ = ["SECRET", "ApiServer", "Client", "connect", "database", "free_port", "front", "resident", "seconds_of"]
 
