@@ -26,7 +26,7 @@ from common.plane import NAMESPACE, Controller, Plane, go_program, made, wait_un
 from common.recording import MATCH, match, steps
 from crashes.api import Mirror, Object
 from crashes.proxy import Proxy
-from invariants import holds, status
+from invariants import holds, label, status
 
 from control_plane import free_port  # isort: skip
 
@@ -174,7 +174,8 @@ class Seen:
 def is_over(mirror: Mirror, name: str) -> bool:
     """Rated and put away."""
     found = [one for one in mirror.now(NAMESPACE, "matches") if one["metadata"]["name"] == name]
-    return bool(found) and status(found[0]).get("phase") == "Complete" and not mirror.now(NAMESPACE, "pods")
+    playing = [one for one in mirror.now(NAMESPACE, "pods") if label(one, "rl-arena.io/match") == name]
+    return bool(found) and status(found[0]).get("phase") == "Complete" and not playing
 
 
 def run(context: Context) -> None:

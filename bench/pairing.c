@@ -1,6 +1,8 @@
-// How long one pass of the matchmaker takes over 1,000, 10,000 and 100,000 waiting agents.
+// How long one pass of the matchmaker takes over 1,000 to 100,000 waiting agents.
 //
-// usage: pairing [FILE]     prints a table; with FILE also writes it there as JSON
+// usage: pairing [FILE]             prints a table; with FILE also writes it there as JSON
+//        pairing --entries COUNT    prints the entries of `spread`: tab-separated, what another way to
+//                                   pair has to start from (pairing.py)
 //
 // Three crowds: `spread` is what is to be expected (Elo normal around 1500, half of the agents have
 // a recent opponent, a tenth as many owners as agents); `newcomers` all have the same Elo and
@@ -15,13 +17,16 @@
 
 #include "base/memory.h"
 
-enum { RUNS = 10, MAX_AGENTS = 100000, NAME_ROOM = 24 };
+enum { RUNS = 10, NAME_ROOM = 32 };
+static const size_t sizes[] = {1000, 3000, 10000, 30000, 100000};
 
 enum crowd { SPREAD, NEWCOMERS, ONE_OWNER };
 static const char *const crowd_names[] = {"spread", "newcomers", "one owner"};
 static const msec now = INT64_C(1767225600000);
+static const struct pairing_rules rules = {
+    .range = 100, .step = 100, .max_range = 500, .widen_seconds = 30, .max_pairs = -1};
 
-static uint64_t random_state = 20260101;
+static uint64_t random_state;
 
 static uint32_t random_below(uint32_t n) {
   random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -41,7 +46,19 @@ struct input {
   size_t count;
 };
 
-static struct input input_new(enum crowd crowd, size_t count) {
+static void print_recent(FILE *entries, const char *a, const char *b) {
+  if (entries) fprintf(entries, "recent\t%s\t%s\n", a, b);
+}
+
+static void print_agent(FILE *entries, const struct pairing_agent *a) {
+  if (!entries) return;
+  fprintf(entries, "agent\t%s\t%s\t%d\t%d\t%u\t%lld\n", a->id, a->owner, a->elo,
+          pairing_range(&rules, a->enqueued, now), a->priority, (long long)a->enqueued);
+}
+
+// The same crowd of the same size is the same each time; with `entries` it is also printed there.
+static struct input input_new(enum crowd crowd, size_t count, FILE *entries) {
+  random_state = 20260101;
   struct input in = {.agents = mem_alloc(count * sizeof(*in.agents)),
                      .ids = mem_alloc(count * sizeof(*in.ids)),
                      .owners = mem_alloc(count * sizeof(*in.owners)),
@@ -58,9 +75,13 @@ static struct input input_new(enum crowd crowd, size_t count) {
         .enqueued = now - random_below(crowd == NEWCOMERS ? 60000 : 300000) - (crowd == ONE_OWNER ? 600000 : 0),
         .room = 1,
     };
+    print_agent(entries, &in.agents[i]);
   }
-  for (size_t i = 0; crowd == SPREAD && i < count / 4; i++)
-    pairing_recent_add(in.recent, in.ids[random_below((uint32_t)count)], in.ids[random_below((uint32_t)count)]);
+  for (size_t i = 0; crowd == SPREAD && i < count / 4; i++) {
+    const char *a = in.ids[random_below((uint32_t)count)], *b = in.ids[random_below((uint32_t)count)];
+    pairing_recent_add(in.recent, a, b);
+    print_recent(entries, a, b);
+  }
   return in;
 }
 
@@ -82,10 +103,16 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static void print_json(FILE *json, enum crowd crowd, size_t count, size_t made, const double times[RUNS]) {
+  if (!json) return;
+  fprintf(json, "%s  {\"crowd\":\"%s\",\"agents\":%zu,\"pairs\":%zu,\"times\":[",
+          crowd == SPREAD && count == sizes[0] ? "\n" : ",\n", crowd_names[crowd], count, made);
+  for (int run = 0; run < RUNS; run++) fprintf(json, "%s%.4f", run ? "," : "", times[run]);
+  fputs("]}", json);
+}
+
 static void measure(enum crowd crowd, size_t count, FILE *json) {
-  static const struct pairing_rules rules = {
-      .range = 100, .step = 100, .max_range = 500, .widen_seconds = 30, .max_pairs = -1};
-  struct input in = input_new(crowd, count);
+  struct input in = input_new(crowd, count, NULL);
   struct pairing_pair *pairs = mem_alloc(count * sizeof(*pairs));
   double times[RUNS];
   size_t made = 0;
@@ -98,10 +125,7 @@ static void measure(enum crowd crowd, size_t count, FILE *json) {
   double median = (times[RUNS / 2 - 1] + times[RUNS / 2]) / 2;
   printf("%-10s %7zu agents %6zu pairs   min %8.3f   median %8.3f   max %8.3f ms\n", crowd_names[crowd], count, made,
          times[0], median, times[RUNS - 1]);
-  if (json)
-    fprintf(json, "%s  {\"crowd\":\"%s\",\"agents\":%zu,\"pairs\":%zu,\"min\":%.3f,\"median\":%.3f,\"max\":%.3f}",
-            crowd == SPREAD && count == 1000 ? "\n" : ",\n", crowd_names[crowd], count, made, times[0], median,
-            times[RUNS - 1]);
+  print_json(json, crowd, count, made, times);
   free(pairs);
   input_done(&in);
 }
@@ -124,7 +148,14 @@ static void print_machine(void) {
          RUNS);
 }
 
+static int print_entries(size_t count) {
+  struct input in = input_new(SPREAD, count, stdout);
+  input_done(&in);
+  return 0;
+}
+
 int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--entries") == 0) return print_entries(strtoul(argv[2], NULL, 10));
   FILE *json = argc > 1 ? fopen(argv[1], "w") : NULL;
   if (argc > 1 && !json) {
     perror(argv[1]);
@@ -133,7 +164,7 @@ int main(int argc, char **argv) {
   print_machine();
   if (json) fprintf(json, "{\"benchmark\":\"pairing\",\"unit\":\"ms\",\"runs\":%d,\"results\":[", RUNS);
   for (enum crowd crowd = SPREAD; crowd <= ONE_OWNER; crowd++)
-    for (size_t count = 1000; count <= MAX_AGENTS; count *= 10) measure(crowd, count, json);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) measure(crowd, sizes[i], json);
   if (json) fprintf(json, "\n]}\n");
   if (json && fclose(json) != 0) {
     perror(argv[1]);

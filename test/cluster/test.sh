@@ -107,7 +107,7 @@ test_files() {
 test_gofmt() {
     local go unformatted
     go=$(go_command) || return 1
-    unformatted=$(GOTOOLCHAIN=local "$go" run cmd/gofmt -l "$CLUSTER_DIR/go")
+    unformatted=$(GOTOOLCHAIN=local "$go" run cmd/gofmt -l "$CLUSTER_DIR/go" "$ARENA_ROOT/bench")
     [ -z "$unformatted" ] || {
         echo "not formatted: $unformatted"
         return 1

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 )
 
 type client struct {
@@ -75,19 +76,45 @@ func watch[T any](c *client, path, selector string, ready func(), tell func(even
 	if err := json.Unmarshal(text, &list); err != nil {
 		return err
 	}
-	query = url.Values{"labelSelector": {selector}, "watch": {"true"}, "resourceVersion": {list.Metadata.ResourceVersion}}
-	answer, err := c.open(http.MethodGet, path+"?"+query.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
+	version := list.Metadata.ResourceVersion
 	ready()
-	decoder := json.NewDecoder(answer.Body)
 	for {
-		var change event[T]
-		if err := decoder.Decode(&change); err != nil {
+		if version, err = follow(c, path, selector, version, tell); err != nil {
 			return err
 		}
+	}
+}
+
+// follow is one watch; the API server ends them now and then. It answers with the last version that was seen.
+func follow[T any](c *client, path, selector, version string, tell func(event[T])) (string, error) {
+	query := url.Values{"labelSelector": {selector}, "watch": {"true"}, "resourceVersion": {version}}
+	answer, err := c.open(http.MethodGet, path+"?"+query.Encode(), nil)
+	if err != nil {
+		return version, err
+	}
+	defer answer.Body.Close()
+	decoder := json.NewDecoder(answer.Body)
+	for {
+		var raw struct {
+			Type   string
+			Object json.RawMessage
+		}
+		if err := decoder.Decode(&raw); err != nil {
+			fmt.Fprintln(os.Stderr, path, "is watched again:", err)
+			return version, nil
+		}
+		var named struct{ Metadata meta }
+		change := event[T]{Type: raw.Type}
+		if err := json.Unmarshal(raw.Object, &named); err != nil {
+			return version, err
+		}
+		if err := json.Unmarshal(raw.Object, &change.Object); err != nil {
+			return version, err
+		}
+		if raw.Type == "ERROR" {
+			return version, fmt.Errorf("%s: %s", path, raw.Object)
+		}
+		version = named.Metadata.ResourceVersion
 		tell(change)
 	}
 }
