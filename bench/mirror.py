@@ -113,7 +113,7 @@ def singles(context: Context, source: feed.Feed, database: servers.Connection) -
         source.send("agents", pieces)
         read = "SELECT resource_version FROM agents WHERE id = %s"
         while database.execute(read, (str(uuid.UUID(int=number)),)).fetchall()[0][0] < version:
-            pass
+            time.sleep(0.001)  # who asks without a pause takes the cores from what is measured
         times.append((time.monotonic() - begun) * 1e3)
     context.row("a single change is to be seen after", "ms", times)
     context.row("a single change is to be seen after: p99", "ms", [quantile(times, 0.99)])

@@ -43,6 +43,7 @@ class Feed:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # a change waits for nothing
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
