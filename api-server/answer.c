@@ -14,13 +14,14 @@
 #include "base/memory.h"
 
 #include "app.h"
+#include "body.h"
 #include "connection.h"
 #include "exchange_parts.h"
 #include "origins.h"
 #include "server.h"
 #include "traffic.h"
 
-enum { GZIP_FROM = 1024, GZIP_TO = 8 * 1024 * 1024, HEAD_MAX = 16 * 1024, MESSAGE_MAX = 1024 };
+enum { HEAD_MAX = 16 * 1024, MESSAGE_MAX = 1024 };
 
 // ---- ETag ------------------------------------------------------------------------------------------
 
@@ -161,6 +162,35 @@ static bool is_text(const char *content_type) {
          text_starts(content_type, "application/openapi") || text_starts(content_type, "application/wasm");
 }
 
+// Whether the client has it already: then that is the answer.
+static bool answer_known(struct exchange *x, int status) {
+  const char *known = exchange_answer_header(x, "ETag");
+  if (!known || status != 200 || !etag_listed(exchange_header(x, "if-none-match"), known)) return false;
+  answer_head(x, 304, NULL, 0);
+  exchange_finish(x);
+  return true;
+}
+
+static bool takes_gzip(const struct exchange *x) {
+  return !exchange_answer_header(x, "Content-Encoding") && gzip_accepted(exchange_header(x, "accept-encoding"));
+}
+
+// `packed`: the same with gzip; NULL: goes out as it is.
+static void answer_with(struct exchange *x, int status, const char *content_type, const void *bytes, size_t length,
+                        const struct str *packed) {
+  if (packed) {
+    exchange_add_header(x, "Content-Encoding", "gzip");
+    bytes = packed->data;
+    length = packed->length;
+  }
+  answer_head(x, status, content_type, (long long)length);
+  if (x->connection && !x->is_head && status != 204 && status != 304) {
+    connection_write(x->connection, bytes, length);
+    x->sent = length;
+  }
+  exchange_finish(x);
+}
+
 void answer_bytes(struct exchange *x, int status, const char *content_type, const void *bytes, size_t length,
                   bool etag) {
   char tag[ETAG_SIZE];
@@ -168,27 +198,12 @@ void answer_bytes(struct exchange *x, int status, const char *content_type, cons
     etag_of(bytes, length, tag);
     exchange_add_header(x, "ETag", tag);
   }
-  const char *known = exchange_answer_header(x, "ETag");
-  if (known && status == 200 && etag_listed(exchange_header(x, "if-none-match"), known)) {
-    answer_head(x, 304, NULL, 0);
-    exchange_finish(x);
-    return;
-  }
+  if (answer_known(x, status)) return;
   struct str packed = STR_INIT(GZIP_TO);
-  if (length >= GZIP_FROM && length <= GZIP_TO && is_text(content_type) &&
-      !exchange_answer_header(x, "Content-Encoding") && gzip_accepted(exchange_header(x, "accept-encoding")) &&
-      gzip_bytes(bytes, length, &packed)) {
-    exchange_add_header(x, "Content-Encoding", "gzip");
-    bytes = packed.data;
-    length = packed.length;
-  }
-  answer_head(x, status, content_type, (long long)length);
-  if (x->connection && !x->is_head && status != 204 && status != 304) {
-    connection_write(x->connection, bytes, length);
-    x->sent = length;
-  }
+  bool packs = length >= GZIP_FROM && length <= GZIP_TO && is_text(content_type) && takes_gzip(x) &&
+               gzip_bytes(bytes, length, &packed);
+  answer_with(x, status, content_type, bytes, length, packs ? &packed : NULL);
   str_done(&packed);
-  exchange_finish(x);
 }
 
 static void must_be_unanswered(const struct exchange *x) {
@@ -201,6 +216,13 @@ void exchange_reply_bytes(struct exchange *x, int status, const char *content_ty
                           bool etag) {
   must_be_unanswered(x);
   answer_bytes(x, status, content_type, bytes, length, etag);
+}
+
+void exchange_reply_body(struct exchange *x, int status, const char *content_type, struct body *body) {
+  must_be_unanswered(x);
+  exchange_add_header(x, "ETag", body->etag);
+  if (answer_known(x, status)) return;
+  answer_with(x, status, content_type, body->text, body->length, takes_gzip(x) ? body_packed(body) : NULL);
 }
 
 void exchange_reply(struct exchange *x, int status, json *take_body) {

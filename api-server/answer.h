@@ -18,6 +18,7 @@ enum { ETAG_SIZE = 40 };
 void etag_of(const void *bytes, size_t length, char ret[ETAG_SIZE]);  // W/"..."
 bool etag_listed(const char *if_none_match, const char *etag);
 
+enum { GZIP_FROM = 1024, GZIP_TO = 8 * 1024 * 1024 };  // shorter and longer answers are not packed
 // gzip of bytes; false when that makes them no smaller.
 bool gzip_bytes(const void *bytes, size_t length, struct str *ret);
 // Whether Accept-Encoding takes gzip.

@@ -12,7 +12,7 @@ struct app {
   struct http *http;
   struct kube_client *kube;  // NULL with USE_K8S=false: reads only
   struct db *db;
-  struct reads *reads;  // equal questions to it at the same time
+  struct reads *reads;  // what was read of it, while nothing changes
   struct work *work;    // password hashes
   struct auth *auth;    // whose token it is
   struct blobs *blobs;

@@ -42,6 +42,9 @@ void exchange_reply(struct exchange *x, int status, json *take_body);
 // known.
 void exchange_reply_bytes(struct exchange *x, int status, const char *content_type, const void *bytes, size_t length,
                           bool etag);
+// 200 (or 304) with a body that others are given too; borrowed.
+struct body;
+void exchange_reply_body(struct exchange *x, int status, const char *content_type, struct body *body);
 // {"error": short, "message": sentence}. `status` 4xx or 5xx; `error_word` such as "not_found".
 void exchange_fail(struct exchange *x, int status, const char *error_word, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -146,7 +146,7 @@ static enum error_code start_front(struct program *p, struct error *e) {
   struct app *app = &p->app;
   app->limits = limits_new(&p->settings);
   app->work = work_new(&p->loop, HASHES_MAX, HASHES_WAITING);
-  app->reads = reads_new(app->db);
+  app->reads = reads_new(app->db, app->metrics);
   app->auth = auth_new(app);
   app->hub = hub_new(app);
   if (start_cluster(p, e) != ERR_NONE) return e->code;

@@ -12,7 +12,6 @@ enum { PAGES_MAX = 1000000, PAGE_SIZE_MAX = 100 };
 struct reading {
   struct exchange *exchange;
   int status;
-  bool etag;
   const char *missing;
 };
 
@@ -23,35 +22,49 @@ void query_fail(struct exchange *x, const struct error *e) {
   exchange_fail_error(x, &own);
 }
 
-static void answer(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
-  (void)constraint;
-  struct reading r = *(struct reading *)context;
-  free(context);
-  if (e != NULL) {
-    query_fail(r.exchange, e);
-    return;
-  }
-  const char *text = db_rows_count(rows) > 0 ? db_rows_text(rows, 0, 0) : NULL;
-  if (text == NULL)
-    exchange_fail(r.exchange, 404, "not_found", "There is no such %s.", r.missing);
-  else
-    exchange_reply_bytes(r.exchange, r.status, "application/json", text, db_rows_length(rows, 0, 0), r.etag);
+static struct reading *reading_new(struct exchange *x, int status, const char *missing) {
+  struct reading *r = mem_alloc(sizeof *r);
+  *r = (struct reading){.exchange = x, .status = status, .missing = missing};
+  return r;
 }
 
-static struct reading *reading_new(struct exchange *x, int status, bool etag, const char *missing) {
-  struct reading *r = mem_alloc(sizeof *r);
-  *r = (struct reading){.exchange = x, .status = status, .etag = etag, .missing = missing};
-  return r;
+static void on_read(void *context, struct body *body, const struct error *e) {
+  struct reading r = *(struct reading *)context;
+  free(context);
+  if (e != NULL)
+    query_fail(r.exchange, e);
+  else if (body == NULL)
+    exchange_fail(r.exchange, 404, "not_found", "There is no such %s.", r.missing);
+  else
+    exchange_reply_body(r.exchange, r.status, "application/json", body);
 }
 
 void query_reply(struct exchange *x, const struct db_statement *s, const struct db_value *values, unsigned count,
                  const char *missing) {
-  reads_query(exchange_app(x)->reads, s, values, count, answer, reading_new(x, 200, true, missing));
+  reads_query(exchange_app(x)->reads, s, values, count, false, on_read, reading_new(x, 200, missing));
+}
+
+void query_reply_timed(struct exchange *x, const struct db_statement *s, const struct db_value *values, unsigned count,
+                       const char *missing) {
+  reads_query(exchange_app(x)->reads, s, values, count, true, on_read, reading_new(x, 200, missing));
+}
+
+static void on_changed(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
+  (void)constraint;
+  struct reading r = *(struct reading *)context;
+  free(context);
+  const char *text = e == NULL && db_rows_count(rows) > 0 ? db_rows_text(rows, 0, 0) : NULL;
+  if (e != NULL)
+    query_fail(r.exchange, e);
+  else if (text == NULL)
+    exchange_fail(r.exchange, 404, "not_found", "There is no such %s.", r.missing);
+  else
+    exchange_reply_bytes(r.exchange, r.status, "application/json", text, db_rows_length(rows, 0, 0), false);
 }
 
 void query_change(struct exchange *x, int status, const struct db_statement *s, const struct db_value *values,
                   unsigned count, const char *missing) {
-  db_query(exchange_app(x)->db, s, values, count, answer, reading_new(x, status, false, missing));
+  db_query(exchange_app(x)->db, s, values, count, on_changed, reading_new(x, status, missing));
 }
 
 bool query_page(struct exchange *x, int64_t size_otherwise, struct page *ret) {

@@ -5,10 +5,12 @@
 
 #include "exchange.h"
 
-// 200 with the row's text and an ETag. No row, or NULL in it: 404, `missing` names what is not there ("agent"). Equal
-// questions of a moment are asked once (reads.h).
+// 200 with the row's text and an ETag. No row, or NULL in it: 404, `missing` names what is not there ("agent"). While
+// nothing changes, what was answered is answered again (reads.h); `timed` is for what depends on the time too.
 void query_reply(struct exchange *x, const struct db_statement *s, const struct db_value *values, unsigned count,
                  const char *missing);
+void query_reply_timed(struct exchange *x, const struct db_statement *s, const struct db_value *values, unsigned count,
+                       const char *missing);
 
 // The same for a statement that changes something, or that shows what was just changed: never shared, answered with
 // `status`, without an ETag.

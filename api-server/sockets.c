@@ -47,8 +47,10 @@ struct socket {
   struct server_sockets *sockets;
   struct lws *wsi;
   struct connection *connection;
-  struct socket *before, *after;  // of all
-  size_t unconfirmed;             // bytes that libwebsockets keeps a part of
+  struct socket *before, *after;       // of all
+  struct socket **due_at, *due_after;  // of those that are due; due_at NULL: it is not among them
+  bool secure, writing;
+  size_t unconfirmed;  // bytes that libwebsockets keeps a part of
   bool wants_read;
   char group[GROUP_SIZE];  // whose count it is in; "": nobody's
 };
@@ -61,15 +63,34 @@ struct server_sockets {
   struct socket *first;
   unsigned count, most, most_each;
   struct map *groups;  // address -> how many, as a pointer
+  struct socket *due;  // these want to write: they do so before the loop waits again
+  uv_prepare_t before_waiting;
   uv_timer_t tick;
   const char *address;  // of the socket that is being adopted
 };
 
 // ---- what a connection asks ------------------------------------------------------------------------
 
+static void not_due(struct socket *s) {
+  if (!s->due_at) return;
+  *s->due_at = s->due_after;
+  if (s->due_after) s->due_after->due_at = s->due_at;
+  s->due_at = NULL;
+}
+
+// A socket nearly always takes what there is. To ask libwebsockets when it does costs a handful of epoll_ctl for each
+// answer, so it is asked only where it knows better: of TLS, and after a part of the bytes.
 static void want_write(void *socket) {
   struct socket *s = socket;
-  if (s->wsi) lws_callback_on_writable(s->wsi);
+  if (!s->wsi || s->writing || s->due_at) return;
+  if (s->secure) {
+    lws_callback_on_writable(s->wsi);
+    return;
+  }
+  s->due_at = &s->sockets->due;
+  s->due_after = s->sockets->due;
+  if (s->due_after) s->due_after->due_at = &s->due_after;
+  s->sockets->due = s;
 }
 
 // While a part of our bytes waits inside libwebsockets it reads nothing, but would be told again and again that it
@@ -129,6 +150,7 @@ static int adopted(struct lws *wsi, struct socket **slot) {
   s->sockets = all;
   s->wsi = wsi;
   s->wants_read = true;
+  s->secure = port->secure;
   s->after = all->first;
   if (s->after) s->after->before = s;
   all->first = s;
@@ -150,6 +172,7 @@ static void closed(struct socket **slot) {
   if (!s) return;
   *slot = NULL;
   s->wsi = NULL;
+  not_due(s);
   struct server_sockets *all = s->sockets;
   if (s->before) s->before->after = s->after;
   if (s->after) s->after->before = s->before;
@@ -161,8 +184,12 @@ static void closed(struct socket **slot) {
   show_count(all);
 }
 
-static int writable(struct socket *s) {
-  if (lws_partial_buffered(s->wsi)) return 0;
+// Writes what there is; false: the socket is of no use any more.
+static bool write_some(struct socket *s) {
+  if (lws_partial_buffered(s->wsi)) {
+    lws_callback_on_writable(s->wsi);
+    return true;
+  }
   if (s->unconfirmed > 0) {
     size_t sent = s->unconfirmed;
     s->unconfirmed = 0;
@@ -172,18 +199,35 @@ static int writable(struct socket *s) {
   for (int i = 0; i < WRITES_A_TURN; i++) {
     size_t length = 0;
     const void *bytes = connection_next(s->connection, &length);
-    if (!bytes) return 0;
+    if (!bytes) return true;
     if (length > CHUNK) length = CHUNK;
-    if (lws_write(s->wsi, (unsigned char *)bytes, length, LWS_WRITE_RAW) < 0) return -1;
+    if (lws_write(s->wsi, (unsigned char *)bytes, length, LWS_WRITE_RAW) < 0) return false;
     if (lws_partial_buffered(s->wsi)) {
       s->unconfirmed = length;
       apply_reading(s);
-      return 0;
+      lws_callback_on_writable(s->wsi);
+      return true;
     }
     connection_sent(s->connection, length);
   }
   lws_callback_on_writable(s->wsi);
-  return 0;
+  return true;
+}
+
+// What a connection wants meanwhile is written here too.
+static bool writable(struct socket *s) {
+  s->writing = true;
+  bool good = write_some(s);
+  s->writing = false;
+  return good;
+}
+
+static void on_before_waiting(uv_prepare_t *handle) {
+  struct server_sockets *all = handle->data;
+  for (struct socket *s; (s = all->due) != NULL;) {
+    not_due(s);
+    if (!writable(s)) kill_socket(s);
+  }
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
@@ -201,7 +245,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
       lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);  // the handshake's
       connection_receive((*slot)->connection, in, length);
       return 0;
-    case LWS_CALLBACK_RAW_WRITEABLE: return *slot ? writable(*slot) : -1;
+    case LWS_CALLBACK_RAW_WRITEABLE: return *slot && writable(*slot) ? 0 : -1;
     case LWS_CALLBACK_RAW_CLOSE:
     case LWS_CALLBACK_WSI_DESTROY:
       if (slot) closed(slot);
@@ -310,7 +354,8 @@ struct server_sockets *sockets_new(struct server *server) {
   s->most = settings->connections_max < (int64_t)room ? (unsigned)settings->connections_max : room;
   s->most_each = (unsigned)settings->connections_per_address;
   uv_timer_init(server->app->loop, &s->tick);
-  s->tick.data = s;
+  uv_prepare_init(server->app->loop, &s->before_waiting);
+  s->tick.data = s->before_waiting.data = s;
   return s;
 }
 
@@ -339,6 +384,7 @@ enum error_code sockets_open(struct server_sockets *s, struct error *e) {
   if (open_port(s, &s->ports[0], false, e) != ERR_NONE) return e->code;
   if (open_port(s, &s->ports[1], true, e) != ERR_NONE) return e->code;
   uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+  uv_prepare_start(&s->before_waiting, on_before_waiting);
   return ERR_NONE;
 }
 
@@ -365,6 +411,7 @@ void sockets_close(struct server_sockets *s) {
   certificate_free(s->certificate);
   s->certificate = NULL;
   uv_close((uv_handle_t *)&s->tick, NULL);
+  uv_close((uv_handle_t *)&s->before_waiting, NULL);
   if (s->context) lws_context_destroy(s->context);
 }
 

@@ -26,7 +26,8 @@ static const struct db_statement QUEUE = {
     "FROM environments e WHERE e.name = environment_name($1) AND e.vanished_at IS NULL"};
 
 void handle_get_queue(struct exchange *x) {
-  query_reply(x, &QUEUE, (const struct db_value[]){DB_TEXT(exchange_param(x, "environmentId"))}, 1, "environment");
+  const struct db_value values[] = {DB_TEXT(exchange_param(x, "environmentId"))};
+  query_reply_timed(x, &QUEUE, values, 1, "environment");
 }
 
 // ---- an agent's way in and out -----------------------------------------------------------------------

@@ -76,7 +76,7 @@ static void private_answer(void *context, const struct db_rows *rows, const stru
 
 static void private_reply(struct exchange *x, const struct db_statement *s) {
   const struct db_value values[] = {DB_TEXT(exchange_param(x, "id")), DB_TEXT(exchange_username(x))};
-  reads_query(exchange_app(x)->reads, s, values, 2, private_answer, x);
+  db_query(exchange_app(x)->db, s, values, 2, private_answer, x);
 }
 
 void handle_build_status(struct exchange *x) {

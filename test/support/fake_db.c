@@ -124,6 +124,11 @@ int64_t db_rows_int(const struct db_rows *r, size_t row, unsigned column, int64_
   return text != NULL ? strtoll(text, NULL, 10) : otherwise;
 }
 
+size_t db_rows_length(const struct db_rows *r, size_t row, unsigned column) {
+  const char *text = db_rows_text(r, row, column);
+  return text != NULL ? strlen(text) : 0;
+}
+
 int64_t db_rows_affected(const struct db_rows *r) {
   return (int64_t)r->rows;
 }

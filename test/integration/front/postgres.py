@@ -63,7 +63,7 @@ def as_server_user() -> list[str]:
 
 
 class Postgres:
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         # Below /tmp itself: the user postgres has to reach it, and a socket's path is short.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="arena-pg-"))
         self.data = self.folder / "data"
@@ -77,9 +77,9 @@ class Postgres:
         password.write_text(PASSWORD)
         password.chmod(0o644)
         self.run("initdb", "-D", str(self.data), "-U", USER, "--auth=scram-sha-256", f"--pwfile={password}")
-        settings = {**SETTINGS, "port": self.port, "unix_socket_directories": self.folder}
+        own = {"port": self.port, "unix_socket_directories": self.folder}
         with (self.data / "postgresql.conf").open("a") as f:
-            f.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+            f.writelines(f"{key} = '{value}'\n" for key, value in {**SETTINGS, **settings, **own}.items())
         self.start()
 
     def run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:

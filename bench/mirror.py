@@ -1,0 +1,120 @@
+"""The mirror: 10,000 changed objects until their rows are committed, and how soon a single change is to be seen."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from common import Context, median, quantile
+from serving import feed, servers
+from serving.feed import Object, thing
+
+ROWS_PER_SECOND = 5_000
+SINGLE_MS = 20
+SINGLES = 100
+READY = {"type": "Ready", "status": "True", "reason": "Ready", "message": "It plays.", "lastTransitionTime": feed.NOW}
+
+
+def agent(number: int, version: int) -> Object:
+    matches = version % 1000
+    rating = {"elo": 1200 + (number * 37 + version) % 700, "matches": matches, "wins": matches, "losses": 0, "draws": 0}
+    status = {
+        "activeSubmission": f"agent-{number}-1",
+        "activeVersion": 1,
+        "latestVersion": 1,
+        "rating": {**rating, "peak": 1900, "provisional": False},
+        "queue": {"state": "Idle", "reason": "It played just now."},
+        "conditions": [READY],
+    }
+    spec = {"owner": f"user-{number % 2000}", "environment": "pong"}
+    return thing("agents", f"agent-{number}", str(uuid.UUID(int=number)), version, spec, status)
+
+
+def match(number: int, version: int, over: bool) -> Object:
+    sides = [{"agent": f"agent-{(number * step) % 10_000}"} for step in (3, 7)]
+    done = {"type": "Complete", "status": "True", "reason": "Complete", "message": "", "lastTransitionTime": feed.NOW}
+    status: Object = {"phase": "Pending"}
+    if over:
+        results = [{"agent": side["agent"], "outcome": word, "score": score} for side, word, score in
+                   zip(sides, ("Win", "Loss"), (1, 0), strict=True)]  # fmt: skip
+        status = {"phase": "Complete", "winner": sides[0]["agent"], "participants": results, "conditions": [done]}
+        status |= {"startTime": feed.NOW, "completionTime": feed.NOW}
+    spec = {"environment": "pong", "participants": sides, "rated": False}
+    return thing("matches", f"match-{number}", str(uuid.UUID(int=1_000_000 + number)), version, spec, status)
+
+
+def committed(database: servers.Connection, table: str, version: int, count: int) -> None:
+    """Waits until that many rows have that version or a newer one."""
+    statement = f"SELECT count(*) FROM {table} WHERE resource_version >= %s"
+    until = time.monotonic() + 120
+    while database.execute(statement, (version,)).fetchall()[0][0] < count:
+        assert time.monotonic() < until, f"{table} do not come"
+        time.sleep(0.01)
+
+
+def run(context: Context) -> None:
+    (count,) = context.sizes([10_000], [1_000])
+    context.input(objects=count, single_changes=SINGLES)
+    spec = {"environment": {"name": "pong", "displayName": "Pong"}}
+    source = feed.Feed([thing("matchmakingqueues", "pong", str(uuid.UUID(int=9)), 1, spec, {"conditions": [READY]})])
+    try:
+        with servers.database() as url, servers.connect(url) as database:
+            settings = {
+                "USE_K8S": "true",
+                "KUBECONFIG": str(source.kubeconfig(context.folder / "kubeconfig")),
+                "K8S_NAMESPACE": feed.NAMESPACE,
+                "POD_NAMESPACE": feed.NAMESPACE,
+            }
+            with servers.front(context, url, **settings) as front:
+                assert front.process
+                rates(context, source, database, front.process.pid, count)
+                singles(context, source, database)
+    finally:
+        source.close()
+
+
+def rates(context: Context, source: feed.Feed, database: servers.Connection, process: int, count: int) -> None:
+    version = 10
+    numbers = range(1, count + 1)
+
+    def measure(kind: str, word: str, things: list[Object]) -> tuple[float, float]:
+        pieces = source.prepare(word, things)
+        used, begun = servers.seconds_of(process), time.monotonic()
+        source.send(kind, pieces)
+        committed(database, kind, version, count)
+        return count / (time.monotonic() - begun), (servers.seconds_of(process) - used) / count * 1e6
+
+    first = measure("agents", "ADDED", [agent(n, version) for n in numbers])
+    context.row("new agents", "rows/s", [first[0]])
+    found: dict[str, list[tuple[float, float]]] = {"changed agents": [], "new matches": [], "finished matches": []}
+    for turn in range(context.runs):
+        version += 1
+        found["changed agents"].append(measure("agents", "MODIFIED", [agent(n, version) for n in numbers]))
+        mine = range(1 + turn * count, 1 + (turn + 1) * count)
+        version += 1
+        found["new matches"].append(measure("matches", "ADDED", [match(n, version, False) for n in mine]))
+        version += 1
+        found["finished matches"].append(measure("matches", "MODIFIED", [match(n, version, True) for n in mine]))
+        context.say(", ".join(f"{what} {values[-1][0]:.0f}/s" for what, values in found.items()))
+    for what, values in found.items():
+        context.row(what, "rows/s", [value[0] for value in values])
+        context.row(f"{what}: the front's processor time", "us/row", [value[1] for value in values])
+        context.goal(what, median([value[0] for value in values]) >= ROWS_PER_SECOND, f"{ROWS_PER_SECOND:,} rows/s")
+
+
+def singles(context: Context, source: feed.Feed, database: servers.Connection) -> None:
+    """One change at a time, read until it is there."""
+    times = []
+    for number in range(1, SINGLES + 1):
+        version = 1_000_000 + number
+        pieces = source.prepare("MODIFIED", [agent(number, version)])
+        time.sleep(0.02)
+        begun = time.monotonic()
+        source.send("agents", pieces)
+        read = "SELECT resource_version FROM agents WHERE id = %s"
+        while database.execute(read, (str(uuid.UUID(int=number)),)).fetchall()[0][0] < version:
+            time.sleep(0.001)  # who asks without a pause takes the cores from what is measured
+        times.append((time.monotonic() - begun) * 1e3)
+    context.row("a single change is to be seen after", "ms", times)
+    context.row("a single change is to be seen after: p99", "ms", [quantile(times, 0.99)])
+    context.goal("a single change is to be seen", quantile(times, 0.99) < SINGLE_MS, f"p99 within {SINGLE_MS} ms")
