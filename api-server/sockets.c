@@ -374,7 +374,8 @@ enum error_code sockets_open(struct server_sockets *s, struct error *e) {
       .gid = -1,
       .uid = -1,
   };
-  // What libwebsockets cannot begin without; when it finds out by itself it crashes over the loop, which is not its own.
+  // What libwebsockets cannot begin without; when it finds out by itself it crashes over the loop, which is not its
+  // own.
   if (access(RANDOM_DEVICE, R_OK) != 0)
     return error_set(e, ERR_INTERNAL, RANDOM_DEVICE " cannot be read: %s", strerror(errno));
   lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
