@@ -2,7 +2,7 @@
 # The arena in the embedded cluster: images, manifests, and what the examples fetch.
 
 arena_deploy() {
-    local name
+    local name running
     images_up "${IMAGES[@]}"
     trivydb_up
     # The node's side of the volumes (manifests/overlays/embedded).
@@ -12,14 +12,17 @@ arena_deploy() {
     run_logged deploy-namespaces kubectl_admin apply -f "$ARENA_ROOT/manifests/base/namespaces.yaml" ||
         die "could not apply manifests/base/namespaces.yaml"
     secrets_up
+    running=$(kubectl_admin -n rl-arena-system get deployments,statefulsets --output=name) ||
+        die "could not list what runs in the namespace rl-arena-system"
     run_logged deploy-arena arena_manifests || die "could not apply manifests/overlays/embedded"
     run_logged deploy-crds kubectl_admin wait --for=condition=Established --timeout=60s \
         crd -l app.kubernetes.io/part-of=rl-arena || die "the API server does not serve the arena's resources"
     run_logged deploy-environments arena_environments || die "could not apply the environments"
-    # A new image under the same name does not change a Deployment by itself.
+    # A new image under the same name does not change a Deployment by itself; one that was made just now has it.
     for name in "${IMAGES_CHANGED[@]}"; do
         case $name in
         controller | executor | api-server | postgres)
+            [[ $running == *"/$name"* ]] || continue
             run_logged "restart-$name" kubectl_admin -n rl-arena-system rollout restart "$(arena_workload "$name")" ||
                 die "could not restart the $name"
             ;;

@@ -24,6 +24,7 @@ front_url() {
     cat "$FRONT_URL_FILE"
 }
 
+# That it reads from PostgreSQL, too: a Pod counts as ready for some seconds after it has lost that.
 front_ready() {
-    curl -fsS --noproxy '*' --max-time 5 -o /dev/null "$(front_url)/health"
+    curl -fsS --noproxy '*' --max-time 5 -o /dev/null "$(front_url)/api/v1/environments"
 }
