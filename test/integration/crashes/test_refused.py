@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import random
 import time
@@ -22,18 +24,19 @@ def test_others_write_the_same_objects_all_the_time(arena: Begin) -> None:
     way = one.proxy()
     notes = itertools.count()
 
-    def write() -> None:
-        for kind in ("agents", "submissions", "matches"):
-            for item in one.now(kind):
-                note = {"metadata": {"annotations": {"note": str(next(notes))}}}
-                try:
-                    one.api.patch(kind, one.namespace, item["metadata"]["name"], note)
-                except ApiError as error:
-                    assert error.code == 404, error
+    def write(kind: str) -> None:
+        for item in one.now(kind):
+            note = {"metadata": {"annotations": {"note": str(next(notes))}}}
+            try:
+                one.api.patch(kind, one.namespace, item["metadata"]["name"], note)
+            except ApiError as error:
+                assert error.code == 404, error
 
     one.apply_all()
     one.start(server=way.url)
-    with again_and_again(write, 0.0, 0.005):
+    with contextlib.ExitStack() as storms:
+        for kind in ("agents", "submissions", "matches"):
+            storms.enter_context(again_and_again(functools.partial(write, kind), 0.0, 0.005))
         one.wait("all is done in the storm", one.is_settled)
     one.settle()
     conflicts = [r for r in way.requests if r.is_write and r.code == 409]
