@@ -18,8 +18,8 @@ struct poll {
   int events;
 };
 
-// Idle connections kept for the next request.
-enum { KEPT_CONNECTIONS = 16, GRPC_MESSAGE_ROOM = 4096 };
+// Connections kept, those at work among them: seven watches and what four work queues do at a time.
+enum { KEPT_CONNECTIONS = 96, GRPC_MESSAGE_ROOM = 4096 };
 
 static void destroy_client(struct http *h);
 

@@ -83,6 +83,8 @@ static void set_connection(struct http_request *r, const struct http_options *o)
     set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
     set(r, CURLOPT_FRESH_CONNECT, 1L);
     set(r, CURLOPT_FORBID_REUSE, 1L);
+  } else if (o->http1) {
+    set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   } else {
     set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     // Wait for a connection in the making and share it, rather than open one for each request.

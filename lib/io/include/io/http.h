@@ -66,6 +66,7 @@ struct http_options {
   const char *cert_file, *key_file;  // client certificate or NULL
   bool insecure;                     // no verification: only when a kubeconfig says so
   bool unguarded;                    // http_guard's function is not asked
+  bool http1;                        // HTTP/1.1 and a connection to itself while it runs, as for large answers
   bool h2c;                          // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
   const struct http_guard *guard;    // borrowed until `done`; NULL: any address, no redirects
   http_data_fn *data;  // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)
