@@ -13,15 +13,15 @@ demo() {
     arena_watch "$limit"
 }
 
-# Twelve agents came as YAML; the thirteenth is carol's, who knows the front only.
+# Twelve agents came as YAML; the thirteenth is dora's, who knows the front only.
 arena_watch() {
     local limit=$1 front password
     front=$(front_url) || exit 1
-    password=$(secret_value demo-carol) || exit 1
+    password=$(secret_value demo-dora) || exit 1
     KUBECONFIG=$ARENA_STATE/kubeconfig ARENA_PASSWORD=$password \
         ARENA_KUBECTL="nsenter --net=/run/netns/$ARENA_NETNS -- $(gobin_path kubectl)" \
         /usr/bin/python3 "$CLUSTER_DIR/watch.py" --examples "$ARENA_ROOT/examples" --limit "$limit" --front "$front" -- \
-        /usr/bin/python3 "$ARENA_ROOT/examples/client/client.py" --url "$front" --user carol --agent Returner \
+        /usr/bin/python3 "$ARENA_ROOT/examples/client/client.py" --url "$front" --user dora --agent Returner \
         --environment pong --limit "$limit" --description "Sends the ball back, and waits in the middle." \
         "$ARENA_ROOT/examples/client/agent"
 }

@@ -45,7 +45,8 @@ def test_no_watch_for_a_while(arena: Begin) -> None:
     way = one.proxy()
     first = one.start(server=way.url)
     first.wait_for("leading")
-    first.wait_for("listed kind=Pod")
+    for kind in ("Agent", "Submission", "Match", "MatchmakingQueue", "Job", "Pod"):
+        first.wait_for(f"listed kind={kind}")
     way.watches_open = False
     way.cut_watches()
     one.apply_all()
