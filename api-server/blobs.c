@@ -55,8 +55,7 @@ void blob_chore_free(struct blob_chore *c) {
   free(c);
 }
 
-// ---- cleaning: what uploads left behind whose program died, and blobs that were swept (blob_sweep.h)
-// ---------------------------------------
+// ---- cleaning: parts of uploads whose program died, and of blobs that were swept (blob_sweep.h) ----
 
 static const struct db_statement statement_clean = {
     "blob_clean",

@@ -65,6 +65,6 @@ def steps(plane: Plane, requests: list[Any], agents: tuple[str, str], uid: str) 
 def generic(method: str, path: str, content: Any, agents: tuple[str, str], uid: str) -> dict[str, str]:
     names: Mapping[str, str] = {MATCH: "{{match}}", uid: "{{uid}}", agents[0]: "{{a}}", agents[1]: "{{b}}"}
     body = json.dumps(content) if content else ""
-    for name, placeholder in names.items():
-        path, body = path.replace(name, placeholder), body.replace(name, placeholder)
+    for name, mark in names.items():
+        path, body = path.replace(name, mark), body.replace(name, mark)
     return {"Method": method, "Path": path, "Body": body}

@@ -13,7 +13,7 @@ type plan struct {
 	Matches     int
 	Concurrency int
 	Prefix      string // of the matches' names
-	Agent       string // the agents' names: a format with one number
+	Agent       string // of the agents' names, before six digits
 	FirstAgent  int
 	Steps       []step
 }
@@ -31,7 +31,7 @@ func readPlan(file string) (plan, error) {
 	return p, err
 }
 
-// names replaces the placeholders for one match; its uid is known only once it is created.
+// names puts the names of one match where their marks stand; its uid is known only once it is created.
 func (p *plan) names(number int, uid string) *strings.Replacer {
 	agent := func(seat int) string {
 		digits := strconv.Itoa(p.FirstAgent + 2*number + seat)

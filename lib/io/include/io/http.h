@@ -1,8 +1,8 @@
 // HTTP client on the uv loop: libcurl's multi_socket behind one door.
 //
-// Many requests run at once and share HTTP/2 connections. Callbacks come from the loop, never
-// from inside http_start. A request is freed by this module right after its `done` callback, or
-// by http_cancel; in both cases the pointer is dead afterwards. One thread.
+// Many requests run at once; over TLS they share HTTP/2 connections unless `http1` says otherwise. Callbacks come from
+// the loop, never from inside http_start. A request is freed by this module right after its `done` callback, or by
+// http_cancel; in both cases the pointer is dead afterwards. One thread.
 #pragma once
 
 #include <stdbool.h>
