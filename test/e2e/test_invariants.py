@@ -230,11 +230,23 @@ def test_broken_namespace_is_seen(name: str) -> None:
     assert any(text.startswith(expected) for text in found(sound)), found(sound)
 
 
-def test_rules_that_changed_later_do_not_judge(name: str = "cooldownSeconds") -> None:
+def changed_queue(time: str) -> Sound:
     sound = Sound()
-    sound.queue["spec"][name] = 500
-    sound.queue["metadata"]["managedFields"] = [{"time": when(10)}, {"time": when(0), "subresource": "status"}]
-    assert found(sound) == []
+    sound.queue["spec"]["cooldownSeconds"] = 500
+    sound.queue["metadata"]["managedFields"] = [{"time": time}, {"time": when(0), "subresource": "status"}]
+    return sound
+
+
+def test_rules_that_changed_later_do_not_judge() -> None:
+    assert found(changed_queue(when(10))) == []
+
+
+def test_rules_that_changed_in_the_second_of_a_match_do_not_judge_it() -> None:
+    assert found(changed_queue(Sound().second["metadata"]["creationTimestamp"])) == []
+
+
+def test_rules_that_changed_before_a_match_judge_it() -> None:
+    assert found(changed_queue(when(10_000))) != []
 
 
 def test_program_reads_a_file_and_says_it_by_its_exit_code(tmp_path: Path) -> None:

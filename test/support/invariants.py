@@ -79,9 +79,11 @@ def deleted(item: Object) -> bool:
 
 
 def spec_changed(item: Object) -> float:
-    """When somebody last wrote anything but the status; for ever ago when nobody tells."""
+    """From when on all that was made knew the spec: shortly after somebody last wrote anything but the
+    status; for ever ago when nobody tells. Times have whole seconds, and the controller's cache learns
+    of a write a moment after it."""
     fields = item["metadata"].get("managedFields", [])
-    return max((seconds(one["time"]) for one in fields if one.get("subresource") != "status"), default=0.0)
+    return max((seconds(one["time"]) + 2 for one in fields if one.get("subresource") != "status"), default=0.0)
 
 
 class Match:
