@@ -12,23 +12,26 @@ struct agent_view {
   size_t submission_count;
   const struct match *const *matches;  // all that name it, in any order
   size_t match_count;
+  const struct rating *rating;  // what a match has made of its rating, to be written now; NULL: nothing new
 };
 
-// Pure.
+// Pure. A new rating and what follows from it for the queue are one write.
 void agent_decide(const struct agent_view *v, msec now, struct plan *ret);
 
 // A Match that was looked at and cannot start yet (an agent of it is not ready, or busy): it takes
 // nobody's place, so that a forgotten Match never freezes an agent.
 bool match_is_waiting(const struct match *m);
 
-// What the agent's matches say about it, derived at every look; nothing to go stale.
+// What the agent's matches say about it, derived at every look; nothing to go stale. A match is behind an agent
+// when it is finished, or played and counted in the agent's rating.
 struct agent_record {
-  int32_t unfinished;           // matches on their way: neither waiting nor finished
+  int32_t unfinished;           // matches on their way: neither waiting nor behind it
   int32_t last_day;             // matches created in the last 24 hours
   int32_t forfeits;             // forfeits in a row up to now, with the given submission
-  msec last_end;                // when its last finished match ended; 0: none
+  msec last_end;                // when the last match that is behind it ended; 0: none
   const struct match *playing;  // one that is unfinished
   msec oldest_of_day;           // when the oldest of last_day was created
 };
-void agent_record(const char *agent, const char *active_submission, const struct match *const *matches, size_t count,
-                  msec now, struct agent_record *ret);
+// `rated` is how many matches its rating counts.
+void agent_record(const char *agent, const char *active_submission, int32_t rated, const struct match *const *matches,
+                  size_t count, msec now, struct agent_record *ret);

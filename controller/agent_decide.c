@@ -218,17 +218,23 @@ static void kstatus(struct agent_turn *t) {
   }
 }
 
+static void decide_all(struct agent_turn *t) {
+  t->next.observed = t->a->meta.generation;
+  activate(t);
+  agent_record(t->a->meta.name, t->next.active_submission, t->next.rating.matches, t->v->matches, t->v->match_count,
+               t->now, &t->record);
+  t->next.consecutive_forfeits = t->record.forfeits;
+  decide_queue(t);
+  kstatus(t);
+}
+
 void agent_decide(const struct agent_view *v, msec now, struct plan *ret) {
   const struct agent *a = v->self;
-  if (a->meta.deleted != 0) return;
+  if (a->meta.deleted != 0 && v->rating == NULL) return;
   struct agent_turn t = {.v = v, .a = a, .now = now, .plan = ret};
   agent_status_copy(&t.next, &a->status);
-  t.next.observed = a->meta.generation;
-  activate(&t);
-  agent_record(a->meta.name, t.next.active_submission, v->matches, v->match_count, now, &t.record);
-  t.next.consecutive_forfeits = t.record.forfeits;
-  decide_queue(&t);
-  kstatus(&t);
+  if (v->rating != NULL) t.next.rating = *v->rating;
+  if (a->meta.deleted == 0) decide_all(&t);
   plan_patch_status(ret, &KIND_AGENT, &a->meta, agent_status_patch(&a->status, &t.next));
   plan_events(ret, &KIND_AGENT, &a->meta, &a->status.conditions, &t.next.conditions);
   agent_status_done(&t.next);

@@ -5,7 +5,7 @@
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
-// The agent's latest finished matches in the order they ended; only the last few matter.
+// The latest matches behind the agent in the order they ended; only the last few matter.
 struct recent {
   const struct match *items[FORFEITS_MAX];
   unsigned count;
@@ -32,8 +32,15 @@ bool match_is_waiting(const struct match *m) {
          condition_is(&m->status.conditions, "Prepared", CONDITION_FALSE);
 }
 
-void agent_record(const char *agent, const char *active_submission, const struct match *const *matches, size_t count,
-                  msec now, struct agent_record *ret) {
+// Played is not enough for a rated one: until its rating is written the agent would be paired by the old one.
+static bool is_behind(const struct match *m, int seat, int32_t rated) {
+  if (match_is_finished(m)) return true;
+  return condition_is_true(&m->status.conditions, "Executed") && seat >= 0 &&
+         (unsigned)seat < m->status.participant_count && m->status.participants[seat].match_number <= rated;
+}
+
+void agent_record(const char *agent, const char *active_submission, int32_t rated, const struct match *const *matches,
+                  size_t count, msec now, struct agent_record *ret) {
   *ret = (struct agent_record){0};
   struct recent recent = {0};
   for (size_t i = 0; i < count; i++) {
@@ -44,13 +51,13 @@ void agent_record(const char *agent, const char *active_submission, const struct
       ret->last_day++;
       if (ret->oldest_of_day == 0 || m->meta.created < ret->oldest_of_day) ret->oldest_of_day = m->meta.created;
     }
-    if (!match_is_finished(m)) {
+    const int seat = match_seat_of(m, agent);
+    if (!is_behind(m, seat, rated)) {
       ret->unfinished++;
       if (ret->playing == NULL || strcmp(m->meta.name, ret->playing->meta.name) < 0) ret->playing = m;
       continue;
     }
     if (m->status.completed > ret->last_end) ret->last_end = m->status.completed;
-    const int seat = match_seat_of(m, agent);
     const bool counts = seat >= 0 && (unsigned)seat < m->status.participant_count &&
                         m->status.participants[seat].outcome != OUTCOME_NONE &&
                         text_equal(m->status.participants[seat].submission, active_submission);

@@ -65,23 +65,31 @@ static const struct match **matches_of(struct manager *m, const struct index *x,
   return ret;
 }
 
-void agent_look(struct manager *m, const char *name, msec now, struct plan *ret) {
-  struct agent_view v = {.self = manager_agent(m, name)};
-  if (v.self == NULL) return;
-  v.queue = manager_queue(m, v.self->environment);
+static void agent_view(struct manager *m, const struct agent *self, struct agent_view *ret) {
+  *ret = (struct agent_view){.self = self, .queue = manager_queue(m, self->environment)};
   size_t names_count;
-  const char *const *names = index_get(m->agent_submissions, name, &names_count);
+  const char *const *names = index_get(m->agent_submissions, self->meta.name, &names_count);
   const struct submission **submissions = mem_grow(NULL, names_count + 1, sizeof(*submissions));
   for (size_t i = 0; i < names_count; i++) {
     const struct submission *s = manager_submission(m, names[i]);
-    if (s != NULL) submissions[v.submission_count++] = s;
+    if (s != NULL) submissions[ret->submission_count++] = s;
   }
-  const struct match **matches = matches_of(m, m->agent_matches, name, &v.match_count);
-  v.submissions = submissions;
-  v.matches = matches;
+  ret->submissions = submissions;
+  ret->matches = matches_of(m, m->agent_matches, self->meta.name, &ret->match_count);
+}
+
+static void agent_view_done(struct agent_view *v) {
+  free((void *)(uintptr_t)v->submissions);
+  free((void *)(uintptr_t)v->matches);
+}
+
+void agent_look(struct manager *m, const char *name, msec now, struct plan *ret) {
+  const struct agent *self = manager_agent(m, name);
+  if (self == NULL) return;
+  struct agent_view v;
+  agent_view(m, self, &v);
   agent_decide(&v, now, ret);
-  free(submissions);
-  free(matches);
+  agent_view_done(&v);
 }
 
 // ---- Submission --------------------------------------------------------------------------------
@@ -198,9 +206,18 @@ void match_look(struct manager *m, const char *name, msec now, struct plan *ret)
   struct match_view v = {.self = manager_match(m, name)};
   if (v.self == NULL) return;
   v.queue = manager_queue(m, v.self->environment);
-  for (unsigned i = 0; i < v.self->participant_count; i++) look_at_seat(m, v.self, i, &v.seats[i]);
+  // What an agent's rating brings along for it matters only once there is a result.
+  struct agent_view whole[PARTICIPANTS_MAX] = {0};
+  const bool executed = condition_is_true(&v.self->status.conditions, "Executed") && !match_is_finished(v.self);
+  for (unsigned i = 0; i < v.self->participant_count; i++) {
+    look_at_seat(m, v.self, i, &v.seats[i]);
+    if (!executed || v.seats[i].agent == NULL) continue;
+    agent_view(m, v.seats[i].agent, &whole[i]);
+    v.seats[i].whole = &whole[i];
+  }
   executor_look(m->executor, v.self->meta.uid, &v.call);
   match_decide(&v, m->settings, now, ret);
+  for (unsigned i = 0; i < v.self->participant_count; i++) agent_view_done(&whole[i]);
 }
 
 // ---- MatchmakingQueue --------------------------------------------------------------------------
@@ -217,7 +234,8 @@ void queue_look(struct manager *m, const char *name, msec now, struct plan *ret)
     entry->agent = a;
     size_t count;
     const struct match **matches = matches_of(m, m->agent_matches, a->meta.name, &count);
-    agent_record(a->meta.name, a->status.active_submission, matches, count, now, &entry->record);
+    agent_record(a->meta.name, a->status.active_submission, a->status.rating.matches, matches, count, now,
+                 &entry->record);
     free(matches);
   }
   const struct match **matches = matches_of(m, m->environment_matches, v.self->environment, &v.match_count);

@@ -3,6 +3,7 @@
 
 #include "arena/wire.h"
 
+#include "agent.h"
 #include "children.h"
 #include "plan.h"
 #include "settings.h"
@@ -28,6 +29,7 @@ struct seat_view {
   msec seen;            // for how long this process sees the Pod wait for its container, or sees that run (seen.h)
   int playing;          // other matches of the agent that have started and not finished
   const char *unrated;  // name of another match of the agent whose result waits for its rating; NULL: none
+  const struct agent_view *whole;  // the agent with all that is its own, once the match has a result
 };
 
 struct match_view {
@@ -62,7 +64,7 @@ void match_record(struct match_turn *t, const struct wire_result *r);
 void match_retry(struct match_turn *t, const char *reason, const char *message);
 void match_fail(struct match_turn *t, const char *reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-// Its end is now, and never before its start, whatever the clock was set to.
+// Its end is now unless it had one, and never before its start, whatever the clock was set to.
 void match_end(struct match_turn *t);
 // Sets phase and reason.
 void match_phase(struct match_turn *t, const char *phase, const char *reason);

@@ -11,6 +11,7 @@ void match_phase(struct match_turn *t, const char *phase, const char *reason) {
 }
 
 void match_end(struct match_turn *t) {
+  if (t->next.completed != 0) return;
   t->next.completed = t->now > t->next.started ? t->now : t->next.started;
 }
 

@@ -3,6 +3,7 @@
 // Exactly once: the result, with each agent's match number and both Elos, is one write. Each agent
 // is then written only when its `rating.matches` is the number before; already at the number means
 // that an earlier try got through. `Rated` comes last. A crash anywhere resumes from the record.
+// With its rating an agent gets its new place in the queue, in the same write: the match is behind it.
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -127,6 +128,7 @@ void match_record(struct match_turn *t, const struct wire_result *r) {
     condition_set(&t->next.conditions, "Rated", CONDITION_FALSE, "Unrated", generation, t->now, "No rating changes: %s",
                   why_not);
   }
+  match_end(t);
   match_phase(t, "Rating", "Executed");
 }
 
@@ -145,11 +147,13 @@ static bool rate_agent(struct match_turn *t, unsigned i) {
                   p->agent, now.matches, p->match_number, p->match_number - 1);
     return false;
   }
-  struct agent_status next;
-  agent_status_copy(&next, &a->status);
-  next.rating = rating_record(&now, p->elo_after, p->outcome);
-  plan_patch_status(&t->before, &KIND_AGENT, &a->meta, agent_status_patch(&a->status, &next));
-  agent_status_done(&next);
+  const struct rating next = rating_record(&now, p->elo_after, p->outcome);
+  struct agent_view rated = *t->v->seats[i].whole;
+  rated.rating = &next;
+  struct plan plan = {0};
+  agent_decide(&rated, t->now, &plan);
+  plan.again = 0;  // the agent's own look sees to it
+  plan_append(&t->before, &plan);
   return true;
 }
 

@@ -108,6 +108,17 @@ static bool is_warning(const struct condition *c) {
   return true;
 }
 
+// What every match goes through, and every agent with it. Conditions tell it; as Events it would be more writes than
+// the match itself takes, and nobody would find the others among them.
+static bool is_routine(const struct condition *c) {
+  static const char *const reasons[] = {"Waiting", "Playing", "PodsStarting", "PodsReady", "Running",  "Preparing",
+                                        "Played",  "Rating",  "Rated",        "Unrated",   "TimedOut", "Completed"};
+  for (unsigned i = 0; i < array_size(reasons); i++) {
+    if (text_equal(c->reason, reasons[i])) return true;
+  }
+  return false;
+}
+
 void plan_events(struct plan *p, const struct kube_kind *kind, const struct meta *object,
                  const struct conditions *before, const struct conditions *after) {
   for (unsigned i = 0; i < after->count; i++) {
@@ -117,6 +128,7 @@ void plan_events(struct plan *p, const struct kube_kind *kind, const struct meta
     if (old != NULL && old->status == c->status && text_equal(old->reason, c->reason)) continue;
     // A condition that begins as Unknown says nothing that its object's creation did not.
     if (old == NULL && c->status == CONDITION_UNKNOWN) continue;
+    if (is_routine(c)) continue;
     struct action *a = plan_add(p, ACTION_EVENT, kind, object->name);
     a->uid = mem_strdup(object->uid);
     a->warning = is_warning(c);

@@ -165,6 +165,13 @@ def play_unseen(s: Sound) -> None:
     s.more[0]["metadata"]["labels"] = {}
 
 
+def play_unrated(s: Sound) -> None:
+    s.more.append(match("third", 100, 3, (1538, 1462), (1554, 1446)))
+    set_conditions(s.more[0], Prepared=True, Executed=True)
+    s.more[0]["status"]["phase"] = "Rating"
+    s.more[0]["metadata"]["labels"] = {}
+
+
 BROKEN: dict[str, tuple[Break, str]] = {
     "a version given twice": (second_version, "versions: Agent ann: version 1 was given 2 times"),
     "a version beyond the latest": (lambda s: s.ann_v1["status"].update(version=2), "versions: Agent ann"),
@@ -203,6 +210,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "another image": (lambda s: s.ann["status"].update(image="x"), "active: Agent ann: image or version"),
     "playing nothing": (lambda s: s.ann["status"]["queue"].update(state="Playing"), "queue_states: Agent ann: Playing"),
     "waiting while it plays": (play_unseen, "queue_states: Agent ann: Waiting while it plays third"),
+    "waiting before its rating": (play_unrated, "queue_states: Agent ann: Waiting while it plays third"),
     "waiting for ever": (lambda s: s.ann["status"]["queue"].update(expiresAt=when(60)), "queue_states: Agent ann"),
     "one owner": (lambda s: s.ben["spec"].update(owner="alice"), "pairs: Match first: both agents belong to alice"),
     "no cooldown": (lambda s: s.queue["spec"].update(cooldownSeconds=500), "pairs: Match second: 380 s after first"),
@@ -220,6 +228,13 @@ def found(sound: Sound) -> list[str]:
 
 def test_sound_namespace_has_none() -> None:
     assert found(Sound()) == []
+
+
+def test_an_agent_waits_again_once_its_rating_is_written() -> None:
+    sound = Sound()
+    set_conditions(sound.second, Prepared=True, Executed=True)
+    sound.second["status"]["phase"] = "Rating"
+    assert not [text for text in found(sound) if text.startswith("queue_states")]
 
 
 @pytest.mark.parametrize("name", BROKEN)

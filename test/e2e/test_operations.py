@@ -91,13 +91,11 @@ def test_wait_as_a_person_would(run: Run) -> None:
 
 
 def test_describe_tells_the_story(run: Run) -> None:
-    cluster.complete_match(run.name("shown"))
-
-    def told() -> bool:
-        text = cluster.kubectl("describe", "match", run.name("shown"))
-        return all(re.search(rf"Normal +{reason} ", text) for reason in ("PodsReady", "Rated", "Completed"))
-
-    cluster.eventually(told, "the match's Events", 20)
+    match = cluster.complete_match(run.name("shown"))
+    text = cluster.kubectl("describe", "match", run.name("shown"))
+    for reason in ("PodsReady", "Played", "Rated", "Completed"):
+        assert re.search(rf"Reason: +{reason}\n", text), reason
+    assert condition(match, "Complete")["message"] in text
 
 
 @pytest.mark.parametrize("kind", KINDS)

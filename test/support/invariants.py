@@ -104,6 +104,13 @@ class Match:
         self.ended = seconds(status(item)["completionTime"]) if status(item).get("completionTime") else 0.0
         self.counted = any(seat.get("matchNumber", 0) > 0 for seat in self.seats)
 
+    def is_behind(self, agent: Object) -> bool:
+        """Whether the agent is done with it: over, or played and counted in the agent's rating."""
+        rated = status(agent).get("rating", {}).get("matches", 0)
+        own = [seat for seat in self.seats if seat["agent"] == name(agent)]
+        counted = all(seat.get("matchNumber", 0) <= rated for seat in own)
+        return self.finished or (holds(self.item, "Executed") and bool(own) and counted)
+
 
 class Snapshot:
     """Everything in a namespace at (about) one time."""
@@ -389,7 +396,7 @@ def check_queue_states(s: Snapshot) -> Iterator[str]:
     for agent in s.agents.values():
         queue, entry = s.queue_of(agent), status(agent).get("queue", {})
         who, state = f"Agent {name(agent)}", entry.get("state")
-        started = [m.name for m in s.matches_of[name(agent)] if m.attempt > 0 and not m.finished]
+        started = [m.name for m in s.matches_of[name(agent)] if m.attempt > 0 and not m.is_behind(agent)]
         if state == "Playing" and not any(not m.finished for m in s.matches_of[name(agent)]):
             yield f"{who}: Playing without a match"
         limit = queue["spec"].get("maxConcurrentMatchesPerAgent", 1) if queue else 1

@@ -112,6 +112,42 @@ static void an_agent_plays_one_match_at_a_time(void **state) {
   assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 2);
 }
 
+static void a_match_takes_twelve_writes_and_no_event(void **state) {
+  struct world *w = *state;
+  w->skip[RECONCILE_QUEUE] = true;
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  const unsigned writes = w->writes, events = w->events;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Rated", "True/Rated");
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  // Two Pods come and go; two agents play, and wait again with their new rating; the match starts, runs, has a
+  // result, is complete.
+  assert_int_equal(w->writes - writes, 4 + 4 + 4);
+  assert_int_equal(w->events, events);
+}
+
+static void an_agent_plays_until_its_rating_is_written(void **state) {
+  struct world *w = *state;
+  w->skip[RECONCILE_QUEUE] = true;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  w->executor_answers = true;
+  w->stop_after = w->writes + 1;  // the result is recorded, nobody is rated
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "True/Played");
+  world_restart(w);
+  w->skip[RECONCILE_MATCH] = true;
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Playing");
+  w->skip[RECONCILE_MATCH] = false;
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.rating.matches"), 1);
+}
+
 static void an_agent_that_forfeits_loses_and_the_reason_stands_in_status(void **state) {
   struct world *w = *state;
   w->game.failure[1] = WIRE_FAILURE_CRASHED;
@@ -403,6 +439,8 @@ int main(void) {
       scenario(a_match_between_environments_fails_for_good),
       scenario(a_waiting_match_freezes_nobody),
       scenario(an_agent_plays_one_match_at_a_time),
+      scenario(a_match_takes_twelve_writes_and_no_event),
+      scenario(an_agent_plays_until_its_rating_is_written),
       scenario(an_agent_that_forfeits_loses_and_the_reason_stands_in_status),
       scenario(both_sides_forfeiting_is_failed_and_unrated),
       scenario(five_forfeits_running_suspend_an_agent_until_its_next_submission),

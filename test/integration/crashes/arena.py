@@ -260,10 +260,10 @@ class Arena:
         return found
 
     def repeated_events(self) -> list[str]:
-        """An Event may be lost with the process that had it; none says twice that a match is complete."""
+        """An Event may be lost with the process that had it; none says twice that an image is built."""
         counts: Counter[tuple[str, str]] = Counter()
         for one in self.api.list("events", self.namespace):
-            if one["reason"] in ("Completed", "Rated", "Played", "Built", "Scanned"):
+            if one["reason"] in ("Built", "Scanned"):
                 counts[one["involvedObject"]["uid"], one["reason"]] += one.get("count", 1)
         return [f"Event {reason} of {uid}: {count} times" for (uid, reason), count in counts.items() if count > 1]
 
