@@ -19,6 +19,7 @@
 enum {
   PAGE_LIMIT = 500,
   PAGE_BYTES_MAX = 32 * 1024 * 1024,
+  PAGE_BYTES_SMALL = 1024 * 1024,
   EVENT_BYTES_MAX = 4 * 1024 * 1024,  // etcd's objects end at 1.5 MiB
   CONTINUE_MAX = 16 * 1024,
   WATCH_SECONDS_MIN = 300,
@@ -50,6 +51,7 @@ struct cache {
 
   unsigned lists;        // taken in
   unsigned limit;        // of a page; 0: all in one
+  bool too_large;        // a page of this list was: no larger ones
   char *continue_token;  // of the list under way
   struct watch_feed feed;
   bool progress;  // this watch brought something
@@ -157,11 +159,13 @@ static void retry(struct cache *c, bool list, const char *what, const struct err
 
 static void forget_list(struct cache *c) {
   store_list_abort(c->store);
+  c->too_large = false;
   mem_replace(&c->continue_token, NULL);
 }
 
 static void on_page_error(struct cache *c, const struct error *e) {
   if (e->code == ERR_TOO_LARGE && c->limit != 1) {
+    c->too_large = true;
     c->limit = c->limit == 0 ? PAGE_LIMIT : c->limit / 2;  // the same page again, in smaller pieces
     start_list(c);
     return;
@@ -224,6 +228,7 @@ static void finish_list(struct cache *c, uint64_t version) {
     return;
   }
   c->lists++;
+  c->too_large = false;
   c->limit = c->type.page_limit > 0 ? c->type.page_limit : PAGE_LIMIT;
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),
@@ -235,6 +240,13 @@ static void finish_list(struct cache *c, uint64_t version) {
   c->wanted = 0;
   c->failures = 0;
   if (c->synced != NULL) c->synced(c->context, c);
+}
+
+// Kinds whose objects can be heavy begin with few at a time. Most are light, and 100,000 of them by fifties would take
+// 2,000 questions.
+static void grow_pages(struct cache *c) {
+  if (c->limit == 0 || c->limit >= PAGE_LIMIT) return;
+  c->limit = c->limit <= PAGE_LIMIT / 2 ? 2 * c->limit : PAGE_LIMIT;
 }
 
 static void on_page(void *context, const struct kube_answer *answer, const struct error *http_error) {
@@ -250,6 +262,7 @@ static void on_page(void *context, const struct kube_answer *answer, const struc
     forget_list(c);
     retry(c, true, "list failed", &e);
   } else if (c->continue_token != NULL) {
+    if (answer->length < PAGE_BYTES_SMALL && !c->too_large) grow_pages(c);
     start_list(c);
   } else {
     finish_list(c, version);

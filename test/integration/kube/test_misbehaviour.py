@@ -174,6 +174,23 @@ def test_page_too_large_is_asked_for_in_parts(api: FakeApi, begin: Begin) -> Non
     probe.quit()
 
 
+def test_small_pages_are_followed_by_larger_ones(api: FakeApi, begin: Begin) -> None:
+    heavy = {"padding": "x" * 40_000}
+
+    def on_list(query: Query) -> Answer:
+        start = int(query.get("continue", "0"))
+        end = start + int(query["limit"])
+        items = [{**thing(f"c{i}", 5), "spec": heavy if 150 <= i < 350 else {}} for i in range(start, min(end, 1500))]
+        return listing(10, *items, token=str(end) if end < 1500 else "")
+
+    api.on_list = on_list
+    probe = begin("50")
+    assert probe.expect("synced", 30) == "synced 1500"
+    # The third page has 8 MB, and is not followed by a larger one.
+    assert [q["limit"] for q in api.lists] == ["50", "100", "200", "200", "400", "500", "500"]
+    probe.quit()
+
+
 def test_busy_server_is_obeyed(api: FakeApi, begin: Begin) -> None:
     times: list[float] = []
     replies = answers((429, status(429, "TooManyRequests"), {"Retry-After": "3"}), listing(10))

@@ -18,7 +18,7 @@ struct cache_type {
   bool (*decode)(json *object, void *ret, struct error *e);
   void (*done)(void *object);  // frees what decode made, not the meta and not the struct
   const char *label_selector;  // NULL: all
-  unsigned page_limit;         // 0: 500
+  unsigned page_limit;         // of a list's first page; small pages are followed by larger ones. 0: 500, the most
 };
 
 struct cache;
