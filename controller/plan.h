@@ -61,6 +61,7 @@ void plan_run_match(struct plan *p, const struct match *m, int32_t attempt, uint
                     msec deadline);
 void plan_cancel_match(struct plan *p, const struct match *m);
 // One Event for each condition whose status or reason differs and that a person wants to hear of
-// (types Reconciling and Stalled stay silent, and so does the routine of matches). Warning when the new reason is a failure's.
+// (types Reconciling and Stalled stay silent, and so does the routine of matches). Warning when the new reason is a
+// failure's.
 void plan_events(struct plan *p, const struct kube_kind *kind, const struct meta *object,
                  const struct conditions *before, const struct conditions *after);
