@@ -33,7 +33,7 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def wait_until(what: str, seen: Any, seconds: float = 60) -> Any:
+def wait_until(what: str, seen: Any, seconds: float = 180) -> Any:
     """Polls; the limit only ends a run that hangs."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
