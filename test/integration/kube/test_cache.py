@@ -24,12 +24,12 @@ def requests(probe: Probe) -> dict[str, float]:
 
 
 def test_lists_in_pages_then_watches(plane: ControlPlane, namespace: str, start: StartProbe) -> None:
-    for i in range(7):
+    for i in range(10):
         plane.create(namespace, f"c{i}", f"v{i}")
     probe = start("cache", namespace, "3")
-    assert probe.expect("synced") == "synced 7"
+    assert probe.expect("synced") == "synced 10"
     assert probe.dump() == plane.truth(namespace)
-    assert requests(probe)["200 GET"] == 3  # three pages; the watch has not ended yet
+    assert requests(probe)["200 GET"] == 3  # pages of 3, 6 and what is left; the watch has not ended yet
 
     version = plane.put(namespace, "c3", "new")
     assert probe.expect("~") == f"~ c3 {version} new"
