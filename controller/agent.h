@@ -26,6 +26,7 @@ struct agent_record {
   int32_t unfinished;           // matches on their way: neither waiting nor finished
   int32_t last_day;             // matches created in the last 24 hours
   int32_t forfeits;             // forfeits in a row up to now, with the given submission
+  bool only_forfeits;           // of all its finished matches with it that are still there
   msec last_end;                // when its last finished match ended; 0: none
   const struct match *playing;  // one that is unfinished
   msec oldest_of_day;           // when the oldest of last_day was created

@@ -61,4 +61,5 @@ void agent_record(const char *agent, const char *active_submission, const struct
     if (m->status.participants[match_seat_of(m, agent)].outcome != OUTCOME_FORFEIT) break;
     ret->forfeits++;
   }
+  ret->only_forfeits = ret->forfeits == (int32_t)recent.count;
 }
