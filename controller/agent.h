@@ -28,6 +28,7 @@ struct agent_record {
   int32_t unfinished;           // matches on their way: neither waiting nor behind it
   int32_t last_day;             // matches created in the last 24 hours
   int32_t forfeits;             // forfeits in a row up to now, with the given submission
+  bool only_forfeits;           // of all matches with it that are behind it and still there
   msec last_end;                // when the last match that is behind it ended; 0: none
   const struct match *playing;  // one that is unfinished
   msec oldest_of_day;           // when the oldest of last_day was created

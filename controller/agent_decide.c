@@ -57,7 +57,8 @@ static const struct submission *choose(struct agent_turn *t) {
             "spec.activeSubmission %s is not Ready: kubectl describe submission %s.", pinned, pinned);
       return NULL;
     }
-    ready(t, CONDITION_FALSE, "PinnedSubmissionNotFound", "spec.activeSubmission %s is no submission of this agent.",
+    ready(t, CONDITION_FALSE, "PinnedSubmissionNotFound",
+          "spec.activeSubmission %s is no submission of this agent. Apply it, pin another, or take the pin out.",
           pinned);
     return NULL;
   }
@@ -187,15 +188,25 @@ static void enter_queue(struct agent_turn *t) {
   }
 }
 
+// Matches go when their time is over: what once took it out of the queue is not forgotten with them, but with the
+// submission, or by a match since that it did not forfeit.
+static int32_t forfeits_of(const struct agent_turn *t) {
+  const struct agent_status *old = &t->a->status;
+  const bool same =
+      text_equal(old->active_submission, t->next.active_submission) && old->active_version == t->next.active_version;
+  const bool out = same && t->record.only_forfeits && old->consecutive_forfeits >= FORFEITS_MAX;
+  return out && t->record.forfeits < FORFEITS_MAX ? old->consecutive_forfeits : t->record.forfeits;
+}
+
 static void decide_queue(struct agent_turn *t) {
   if (t->a->suspended) {
     queue_set(t, QUEUE_SUSPENDED, "Suspended", "spec.suspended is true.");
   } else if (t->active == NULL) {
     queue_set(t, QUEUE_IDLE, "Idle", "It is not Ready.");
-  } else if (t->record.forfeits >= FORFEITS_MAX) {
+  } else if (t->next.consecutive_forfeits >= FORFEITS_MAX) {
     queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits",
               "It forfeited %d times running; the last match says why. A new submission brings it back.",
-              t->record.forfeits);
+              t->next.consecutive_forfeits);
   } else if (!t->a->enabled) {
     queue_set(t, QUEUE_IDLE, "NotEnabled", "spec.matchmaking.enabled is false.");
   } else {
@@ -223,7 +234,7 @@ static void decide_all(struct agent_turn *t) {
   activate(t);
   agent_record(t->a->meta.name, t->next.active_submission, t->next.rating.matches, t->v->matches, t->v->match_count,
                t->now, &t->record);
-  t->next.consecutive_forfeits = t->record.forfeits;
+  t->next.consecutive_forfeits = forfeits_of(t);
   decide_queue(t);
   kstatus(t);
 }

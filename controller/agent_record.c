@@ -68,4 +68,5 @@ void agent_record(const char *agent, const char *active_submission, int32_t rate
     if (m->status.participants[match_seat_of(m, agent)].outcome != OUTCOME_FORFEIT) break;
     ret->forfeits++;
   }
+  ret->only_forfeits = ret->forfeits == (int32_t)recent.count;
 }

@@ -42,8 +42,9 @@ static bool admit_seat(struct match_turn *t, unsigned i) {
     return false;
   }
   if (asked != NULL && seat->submission != NULL && !text_equal(seat->submission->agent, name)) {
-    match_fail(t, "SubmissionMismatch", "Submission %s belongs to agent %s, not to %s.", asked, seat->submission->agent,
-               name);
+    match_fail(t, "SubmissionMismatch",
+               "Submission %s belongs to agent %s, not to %s. Create a Match that names one of its own, or none.",
+               asked, seat->submission->agent, name);
     return false;
   }
   if (asked != NULL && !has_ready_submission(seat)) {
@@ -54,6 +55,10 @@ static bool admit_seat(struct match_turn *t, unsigned i) {
   if (!has_ready_submission(seat)) {
     waits(t, "AgentNotReady",
           "Agent %s has no Ready submission. The Match starts when it has one: kubectl get submissions.", name);
+    return false;
+  }
+  if (seat->agent->suspended) {
+    waits(t, "AgentSuspended", "Agent %s is suspended. The Match starts when its spec.suspended is false.", name);
     return false;
   }
   if (seat->playing >= t->v->queue->max_concurrent_per_agent) {

@@ -168,7 +168,10 @@ static void weigh_error(struct match_turn *t, const struct error *e) {
                     "The executor plays as many matches as it can; this one waits for a place.");
       match_phase(t, "Preparing", "ExecutorBusy");
       return;
-    case ERR_INVALID: match_fail(t, "ExecutorRefused", "The executor refused the match: %s", e->text); return;
+    case ERR_INVALID:
+      match_fail(t, "ExecutorRefused", "The executor refused the match: %s. Create another Match that it can play.",
+                 e->text);
+      return;
     case ERR_TIMEOUT: match_retry(t, "ExecutorTimeout", e->text); return;
     default: match_retry(t, "ExecutorUnavailable", e->text);
   }

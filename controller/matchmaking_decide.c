@@ -175,6 +175,8 @@ static void say_not_playable(const struct matchmaking_view *v, struct conditions
                 "The executor does not know the environment %s, so no matches are made. Give the executor that "
                 "environment, or delete this queue. It knows: %s.",
                 v->self->environment, v->playable->count > 0 ? str_text(&known) : "none");
+  condition_set(c, "Stalled", CONDITION_TRUE, UNKNOWN_ENVIRONMENT, v->self->meta.generation, now,
+                "See condition Ready.");
 }
 
 // Whether a pass makes matches; says in Ready why not.
@@ -186,6 +188,7 @@ static bool say_ready(const struct matchmaking_view *v, struct conditions *c, ms
     say_not_playable(v, c, now);
     return false;
   }
+  condition_remove(c, "Stalled");
   if (q->paused) {
     condition_set(c, "Ready", CONDITION_FALSE, "Paused", q->meta.generation, now,
                   "spec.paused is true: no matches are made.");

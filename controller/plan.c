@@ -101,7 +101,7 @@ static bool is_warning(const struct condition *c) {
   if (c->status != CONDITION_FALSE) return false;
   static const char *const normal_when_false[] = {
       "Waiting", "Pending", "InProgress", "NoSubmission", "Idle",   "AgentBusy", "AgentNotReady", "PodsStarting",
-      "Unrated", "Playing", "NotEnabled", "Paused",       "Played", "Once",      "Cooldown"};
+      "Unrated", "Playing", "NotEnabled", "Paused",       "Played", "Once",      "Cooldown",      "AgentSuspended"};
   for (unsigned i = 0; i < array_size(normal_when_false); i++) {
     if (text_equal(c->reason, normal_when_false[i])) return false;
   }

@@ -73,17 +73,18 @@ void submission_verdict(struct submission_step *s) {
   const struct submission_view *v = s->view;
   char message[256];
   if (!v->agent || v->agent->meta.deleted) {
-    snprintf(message, sizeof(message), "It is built and scanned, but there is no Agent \"%s\" any more.",
+    snprintf(message, sizeof(message),
+             "It is built and scanned, but there is no Agent \"%s\" any more: apply it, and this may play.",
              v->self->agent);
     step_wait(s, "Pending", "AgentNotFound", message);
     return;
   }
   if (!v->queue || v->queue->meta.deleted) {
-    snprintf(message, sizeof(message),
-             "It is built and scanned, but the arena has no MatchmakingQueue for the environment \"%.100s\", whose "
-             "scan policy "
-             "decides.",
-             v->agent->environment);
+    snprintf(
+        message, sizeof(message),
+        "It is built and scanned, but there is no MatchmakingQueue \"%.100s\", whose scan policy decides: create it "
+        "to offer this environment.",
+        v->agent->environment);
     step_wait(s, "Pending", "EnvironmentNotFound", message);
     return;
   }

@@ -61,3 +61,54 @@ def test_numbers_in_the_text(specs):
     assert f"{specs['rock-paper-scissors'].kwargs['max_cycles']} rounds in a match" in text
     defaults = config.load()
     assert f"up to {defaults.threads}" in text and f"more than {defaults.file_size // config.MIB} MiB" in text
+
+
+CONFIGURATION = PAGE.with_name("configuration.md")
+
+
+def test_every_setting_of_the_executor_is_told_with_its_default(monkeypatch):
+    from rl_arena.executor import config
+
+    names = set(re.findall(r'"([A-Z][A-Z_]+)"', Path(config.__file__).read_text()))
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    loaded = config.load()
+    defaults = {
+        "LISTEN": loaded.listen,
+        "HTTP_LISTEN": f"{loaded.http_host}:{loaded.http_port}",
+        "REPLAY_DIR": loaded.replay_dir,
+        "REPLAY_BASE_URL": loaded.replay_base_url,
+        "REPLAY_MAX_BYTES": loaded.replay_max_bytes,
+        "REPLAY_UPLOAD_URL": loaded.replay_upload_url,
+        "REPLAY_TOKEN_FILE": loaded.replay_token_file,
+        "MAX_CONCURRENT_MATCHES": loaded.max_matches,
+        "DRAIN_SECONDS": loaded.drain_seconds,
+        "ENVIRONMENTS_FILE": loaded.environments_file,
+        "LOG_FORMAT": loaded.log_format,
+        "LOG_LEVEL": loaded.log_level,
+    }
+    assert set(defaults) == names
+    table = CONFIGURATION.read_text().partition("\n## The executor\n")[2].partition("\n## ")[0]
+    told = dict(re.findall(r"^\| `([A-Z_]+)` \| `?([^`|]+?)`? \|", table, re.M))
+    assert told == {name: str(value) or "none" for name, value in defaults.items()}
+
+
+def test_a_malformed_setting_is_refused_by_name(monkeypatch):
+    from rl_arena.executor import config
+
+    wrong = {
+        "LISTEN": "50051",
+        "HTTP_LISTEN": "0.0.0.0:80800",
+        "REPLAY_BASE_URL": "executor/replays",
+        "REPLAY_MAX_BYTES": "1G",
+        "REPLAY_UPLOAD_URL": "api-server:8081",
+        "MAX_CONCURRENT_MATCHES": "0",
+        "DRAIN_SECONDS": "-1",
+        "LOG_FORMAT": "xml",
+        "LOG_LEVEL": "loud",
+    }
+    for name, value in wrong.items():
+        with monkeypatch.context() as only:
+            only.setenv(name, value)
+            with pytest.raises(config.ConfigError, match=f"^{name}="):
+                config.load()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 from harness import Arena, arena, until
+from test_checks import ARCHIVES
 from test_hostile_servers import good_reset, move, served
 
 from rl_arena.executor import replay
@@ -258,6 +259,20 @@ def test_environments_are_listed(specs, tmp_path):
     listed = {each.name: each for each in run(specs, tmp_path, scenario).environments}
     assert set(listed) == set(specs)
     assert all(each.players == 2 and each.version and each.description for each in listed.values())
+
+
+def test_an_archive_is_checked_before_it_is_built(specs, tmp_path):
+    async def scenario(executor: Arena, table: Table, ends: list[str]):
+        async def check(name: str, environment: str) -> pb.ValidationResponse:
+            request = pb.ValidationRequest(agent_id="a", code_zip=ARCHIVES[name][0], environment=environment)
+            return await executor.stub.ValidateAgent(request)
+
+        return [await check("good", "pong"), await check("syntax", "pong"), await check("good", "go")]
+
+    good, broken, elsewhere = run(specs, tmp_path, scenario)
+    assert good.valid and not good.errors
+    assert not broken.valid and "line 1" in " ".join(broken.errors)
+    assert not elsewhere.valid and "tic-tac-toe" in " ".join(elsewhere.errors)
 
 
 def test_a_fault_of_ours_is_not_the_agents(specs, tmp_path, monkeypatch):

@@ -113,6 +113,8 @@ suite_lint() {
     cd "$ARENA_ROOT" || exit 1
     quiet_stage shellcheck shellcheck "${shell_files[@]}"
     quiet_stage ruff "$TEST_PYTHON" -m ruff check "${python_files[@]}"
+    quiet_stage ruff-format "$TEST_PYTHON" -m ruff format --check "${python_files[@]}"
+    quiet_stage mypy test_mypy
     quiet_stage codespell codespell --ignore-words="$ARENA_ROOT/test/lint/words.txt" \
         --skip='*.sum,*.mod,*.npy,test/fuzz/corpus/*' "${all_files[@]}"
     quiet_stage clang-format clang-format --dry-run -Werror "${c_files[@]}"
@@ -131,6 +133,11 @@ test_files() {
         while read -r file; do
             [ ! -f "$ARENA_ROOT/$file" ] || printf '%s\n' "$file"
         done | sort -u
+}
+
+# The executor's package; its types stand on the protocol's generated code.
+test_mypy() {
+    env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh" && env -C "$ARENA_ROOT/executor" "$TEST_PYTHON" -m mypy
 }
 
 test_gofmt() {

@@ -157,8 +157,8 @@ MUTATIONS = [
     Mutation(
         "an answer is kept after the match",
         "controller/match_decide.c",
-        "if (v->call.state != CALL_NONE) plan_cancel_match(ret, v->self);\n  if (v->self->ttl",
-        "if (v->self->ttl",
+        "if (v->call.state != CALL_NONE) plan_cancel_match(ret, v->self);",
+        "",
         "one match, any one fault",
     ),
     Mutation(

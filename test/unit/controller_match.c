@@ -193,6 +193,32 @@ static void five_forfeits_running_suspend_an_agent_until_its_next_submission(voi
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
 }
 
+static void a_suspended_agent_stays_out_when_the_matches_that_it_forfeited_are_gone(void **state) {
+  struct world *w = *state;
+  w->game.failure[0] = WIRE_FAILURE_LATE;
+  static const char *const names[] = {"m1", "m2", "m3", "m4", "m5"};
+  for (int i = 0; i < 5; i++) {
+    world_add_match(w, names[i], "pong", "ann", "bob");
+    world_settle(w);
+    w->now += 60000;
+  }
+  for (int i = 0; i < 5; i++) {
+    world_delete(w, "Match", names[i]);
+    world_settle(w);
+  }
+  world_restart(w);
+  world_patch(w, "Agent", "ann", "{'spec':{'description':'let me in'}}");
+  world_wait(w, 7200000, 3600000);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Suspended");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.consecutiveForfeits"), 5);
+  // By hand it may play, and show that it can.
+  w->game.failure[0] = WIRE_FAILURE_NONE;
+  world_add_match(w, "m6", "pong", "ann", "bob");
+  world_settle(w);
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  assert_int_equal(world_int(w, "Agent", "ann", "status.consecutiveForfeits"), 0);
+}
+
 static void an_executor_that_is_away_is_tried_three_times_then_failed_unrated(void **state) {
   struct world *w = *state;
   error_set(&w->call_error, ERR_UNAVAILABLE, "connection refused");
@@ -367,6 +393,93 @@ static void an_agents_token_is_the_uid_of_its_pod(void **state) {
   assert_int_equal(w->calls, 1);
 }
 
+// Everything that bounds a stranger's code for which no setting of its own has to be made.
+static void an_agents_pod_is_confined_and_gets_what_its_queue_gives(void **state) {
+  struct world *w = *state;
+  char class[] = "gvisor", secret[] = "registry";
+  w->executor_answers = false;
+  w->settings.agent_runtime_class = class;
+  w->settings.registry_secret = secret;
+  world_patch(w, "MatchmakingQueue", "pong", "{'spec':{'match':{'resources':{'cpu':'2','memory':'1Gi'}}}}");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  json *pod = json_get(world_get(w, "Pod", "m-agent-0"), "spec"),
+       *container = json_item(json_get(pod, "containers"), 0);
+  assert_string_equal(json_text(pod, "runtimeClassName"), "gvisor");
+  assert_string_equal(json_text(json_item(json_get(pod, "imagePullSecrets"), 0), "name"), "registry");
+  assert_false(json_bool(pod, "automountServiceAccountToken", true));
+  assert_false(json_bool(pod, "enableServiceLinks", true));
+  assert_int_equal(json_int(pod, "activeDeadlineSeconds", -1), 300 * MATCH_ATTEMPTS + 900);
+  assert_true(json_bool(json_get(pod, "securityContext"), "runAsNonRoot", false));
+  assert_string_equal(json_text(json_at(pod, "securityContext", "seccompProfile", NULL), "type"), "RuntimeDefault");
+  json *own = json_get(container, "securityContext");
+  assert_true(json_bool(own, "readOnlyRootFilesystem", false));
+  assert_false(json_bool(own, "allowPrivilegeEscalation", true));
+  assert_string_equal(json_object_get_string(json_item(json_at(own, "capabilities", "drop", NULL), 0)), "ALL");
+  json *limits = json_at(container, "resources", "limits", NULL);
+  assert_true(json_object_equal(limits, json_at(container, "resources", "requests", NULL)));
+  assert_string_equal(json_text(limits, "cpu"), "2");
+  assert_string_equal(json_text(limits, "memory"), "1Gi");
+  assert_string_equal(json_text(limits, "ephemeral-storage"), "128Mi");
+  assert_int_equal(json_length(json_get(pod, "volumes")), 1);
+  assert_string_equal(json_text(json_at(json_item(json_get(pod, "volumes"), 0), "emptyDir", NULL), "sizeLimit"),
+                      "64Mi");
+}
+
+static void a_match_with_a_submission_of_another_agent_fails_for_good(void **state) {
+  struct world *w = *state;
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
+              "{'agent':'bob','submission':'ann-v1'}]}}");
+  world_settle(w);
+  assert_condition(w, "m", "Failed", "True/SubmissionMismatch");
+  assert_condition(w, "m", "Stalled", "True/SubmissionMismatch");
+  assert_int_equal(world_count(w, "Pod"), 0);
+}
+
+static void a_match_waits_for_the_submission_that_it_asks_for(void **state) {
+  struct world *w = *state;
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
+              "{'agent':'bob','submission':'bob-v2'}]}}");
+  world_settle(w);
+  assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
+  world_apply(
+      w,
+      "{'kind':'Submission','metadata':{'name':'bob-v2'},'spec':{'agent':'bob','source':{'image':'r.test/bob:2'}},"
+      "'status':{'version':2,'image':'r.test/"
+      "bob@sha256:22','conditions':[{'type':'Ready','status':'True','reason':'Ready'}]}}");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.submission"), "bob-v2");
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.image"), "r.test/bob@sha256:22");
+}
+
+static void a_suspended_agent_plays_no_match_by_hand_either(void **state) {
+  struct world *w = *state;
+  world_patch(w, "Agent", "bob", "{'spec':{'suspended':true}}");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Prepared", "False/AgentSuspended");
+  assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
+  world_patch(w, "Agent", "bob", "{'spec':{'suspended':false}}");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+}
+
+static void a_match_without_a_queue_waits_with_a_reason(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "gus", "gina", "go");
+  world_add_agent(w, "hal", "hugo", "go");
+  world_add_match(w, "m", "go", "gus", "hal");
+  world_settle(w);
+  assert_condition(w, "m", "Prepared", "False/EnvironmentNotFound");
+  assert_condition(w, "m", "Reconciling", "True/InProgress");
+  world_add_queue(w, "go");
+  world_settle(w);
+  assert_condition(w, "m", "Complete", "True/Completed");
+}
+
 static void a_finished_match_is_removed_after_its_ttl(void **state) {
   struct world *w = *state;
   world_apply(w,
@@ -444,6 +557,7 @@ int main(void) {
       scenario(an_agent_that_forfeits_loses_and_the_reason_stands_in_status),
       scenario(both_sides_forfeiting_is_failed_and_unrated),
       scenario(five_forfeits_running_suspend_an_agent_until_its_next_submission),
+      scenario(a_suspended_agent_stays_out_when_the_matches_that_it_forfeited_are_gone),
       scenario(an_executor_that_is_away_is_tried_three_times_then_failed_unrated),
       scenario(a_match_survives_an_executor_that_comes_back),
       scenario(a_busy_executor_costs_no_attempt),
@@ -455,6 +569,11 @@ int main(void) {
       scenario(an_image_without_a_command_forfeits_at_once),
       cmocka_unit_test(words_of_a_container_are_cut_between_characters),
       scenario(an_agents_token_is_the_uid_of_its_pod),
+      scenario(an_agents_pod_is_confined_and_gets_what_its_queue_gives),
+      scenario(a_match_with_a_submission_of_another_agent_fails_for_good),
+      scenario(a_match_waits_for_the_submission_that_it_asks_for),
+      scenario(a_suspended_agent_plays_no_match_by_hand_either),
+      scenario(a_match_without_a_queue_waits_with_a_reason),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(a_deleted_match_that_is_held_is_in_nobodys_way),
       scenario(the_replay_shows_display_names),

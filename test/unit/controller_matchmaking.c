@@ -199,6 +199,7 @@ static void an_environment_that_the_executor_does_not_know_makes_no_match(void *
   world_wait(w, 120000, 5000);
   assert_int_equal(world_count(w, "Match"), 0);
   assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "False/UnknownEnvironment");
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Stalled"), "True/UnknownEnvironment");
   assert_non_null(strstr(ready_message(w), "It knows: chess, go."));
   // A new process has not heard of any, which is no news.
   world_restart(w);
@@ -209,6 +210,7 @@ static void an_environment_that_the_executor_does_not_know_makes_no_match(void *
   world_wait(w, 60000, 5000);
   assert_int_equal(world_count(w, "Match"), 1);
   assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Ready"), "True/Matchmaking");
+  assert_string_equal(world_condition(w, "MatchmakingQueue", "pong", "Stalled"), "");
 }
 
 static void an_executor_that_has_not_told_stops_nobody(void **state) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -13,6 +14,12 @@ import yaml
 from arena_api import PLURALS, ROOT, Arena, kustomize
 
 EXAMPLES = ROOT / "examples"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = [
+    (f"{page.name}-{number}", text)
+    for page in PAGES
+    for number, text in enumerate(re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S), 1)
+]
 FILES = sorted(path for path in EXAMPLES.rglob("*.yaml") if path.name != "kustomization.yaml")
 
 
@@ -29,6 +36,16 @@ def run(*command: str) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(EXAMPLES).as_posix())
 def test_the_api_server_takes_them(arena: Arena, path: pathlib.Path) -> None:
     for document in documents(path):
+        document["metadata"]["namespace"] = arena.namespace
+        answer = arena.api.request(
+            "POST", arena.path(document["kind"]), document, dryRun="All", fieldValidation="Strict"
+        )
+        assert answer.ok, f"{document['metadata']}: {answer.message}"
+
+
+@pytest.mark.parametrize(("name", "text"), SHOWN, ids=[name for name, _ in SHOWN])
+def test_the_api_server_takes_what_the_pages_show(arena: Arena, name: str, text: str) -> None:
+    for document in yaml.safe_load_all(text):
         document["metadata"]["namespace"] = arena.namespace
         answer = arena.api.request(
             "POST", arena.path(document["kind"]), document, dryRun="All", fieldValidation="Strict"
@@ -57,6 +74,11 @@ def test_every_agent_has_a_first_version() -> None:
     assert sorted(submitted) == sorted(names)
     assert {item["metadata"]["namespace"] for item in objects} == {"rl-arena"}
     assert {item["kind"] for item in objects} <= set(PLURALS)
+
+
+def test_the_pages_show_all_four_kinds() -> None:
+    shown = {document["kind"] for _, text in SHOWN for document in yaml.safe_load_all(text)}
+    assert shown == set(PLURALS)
 
 
 def test_the_code_compiles() -> None:
