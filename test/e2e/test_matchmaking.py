@@ -209,7 +209,8 @@ def test_stranger_is_paired_at_once(run: Run) -> None:
     cluster.ready_submission(run.name("stranger-v1"))
     made = cluster.eventually(lambda: made_matches(FAMILY_ENVIRONMENT, everybody), "a match with the stranger", 120)[0]
     assert run.name("stranger") in {seat["agent"] for seat in made["spec"]["participants"]}
-    # What follows is among the twins.
+    # What follows is among the twins. A match that has begun goes on.
+    cluster.until("matches", cluster.name_of(made), lambda m: status(m).get("attempt", 0) > 0, "it has begun", 120)
     cluster.patch("agents", run.name("stranger"), {"spec": {"suspended": True}})
     cluster.complete_match(cluster.name_of(made), 400)
 

@@ -14,6 +14,12 @@ FIRST_MOVE = """
     def agent(observation):
         return int(observation["action_mask"].argmax())
 """
+# An agent of each kind of source: the zip's module, packages and weights, the repository's folder, what the Dockerfile
+# made, the image's own code.
+PLAYS = {
+    "zip-and-git": ("pong", "pong-net", "pong-git"),
+    "dockerfile-and-image": ("tic-tac-toe", "tic-tac-toe-book", "tic-tac-toe-ready"),
+}
 ATTEMPTS = 4
 WRONG_HASH = "0" * 64
 
@@ -29,7 +35,7 @@ def objects(run: Run) -> list[Object]:
         run.agent("missing-queue", "no-such-environment"),
         run.submission("nobodys", "nobody", {"image": "10.77.0.1:5000/examples/tic-tac-toe-ready:v1"}),
     ]
-    return made
+    return made + [run.match(name, environment, *pair, rated=False) for name, (environment, *pair) in PLAYS.items()]
 
 
 def assert_built_and_scanned(item: Object) -> None:
@@ -77,6 +83,14 @@ def test_ready_made_image_is_scanned_not_built(run: Run) -> None:
     assert_built_and_scanned(item)
     assert not status(item).get("attempts"), "nothing was to be built"
     assert condition(item, "Built")["reason"] == "ReadyMade"
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_what_was_handed_in_plays(run: Run, name: str) -> None:
+    match = cluster.complete_match(run.name(name))
+    for seat in status(match)["participants"]:
+        assert seat["outcome"] != "Forfeit" and not seat.get("errors") and not seat.get("errorMessage"), seat
+        assert seat["image"] == status(get("submissions", seat["submission"]))["image"]
 
 
 def test_wrong_hash_fails_at_once_and_is_not_tried_again(run: Run) -> None:
