@@ -199,7 +199,7 @@ python_tests() {
 suite_unit() {
     test_build gcc gcc && meson_tests gcc unit
     test_build clang clang && meson_tests clang unit
-    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize unit
+    test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize unit
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     python_tests executor "$ARENA_ROOT/executor" tests
     python_tests arena "$ARENA_ROOT" test/unit
@@ -207,12 +207,12 @@ suite_unit() {
 
 suite_property() {
     test_build gcc gcc && meson_tests gcc property
-    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize property
+    test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize property
 }
 
 suite_integration() {
     test_build gcc gcc && meson_tests gcc integration
-    test_build sanitize gcc -Db_sanitize=address,undefined && meson_tests sanitize integration
+    test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize integration
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
     stage s3-server gobin_build versitygw
@@ -225,6 +225,13 @@ suite_integration() {
 }
 
 suite_e2e() {
+    if sanitizer_wanted; then
+        set -m
+        (trap - EXIT && sanitizer_logs_keep) </dev/null &
+        TEST_GROUPS+=("$!")
+        set +m
+    fi
     stage deploy "$ARENA_ROOT/arena" up
     python_tests e2e "$ARENA_ROOT" test/e2e
+    ! sanitizer_wanted || stage sanitizer-reports sanitizer_check
 }
