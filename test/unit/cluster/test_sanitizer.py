@@ -33,7 +33,7 @@ def test_only_the_c_programs_images_are_others(shell: Shell) -> None:
 
 def test_logs_outlive_their_pods_and_what_comes_later_is_in_them(shell: Shell, tmp_path: pathlib.Path) -> None:
     pods = tmp_path / "state" / "pod-logs"
-    for path in ("rl-arena_build_1/fetch/0.log", "rl-arena_build_1/build/0.log", "rl-arena-system_c_2/controller/1.log"):
+    for path in ("rl-arena_build_1/fetch/0.log", "rl-arena_build_1/build/0.log", "rl-arena-system_c/controller/1.log"):
         (pods / path).parent.mkdir(parents=True)
         (pods / path).write_text("first\n")
     # Two rounds: what is kept already is not in the way.
@@ -46,7 +46,7 @@ def test_logs_outlive_their_pods_and_what_comes_later_is_in_them(shell: Shell, t
     kept = {one.name.rpartition("+")[0]: one.read_text() for one in (tmp_path / "state" / "sanitizer-logs").iterdir()}
     assert kept == {
         "rl-arena_build_1+fetch+0.log": "first\nlast\n",
-        "rl-arena-system_c_2+controller+1.log": "first\n",
+        "rl-arena-system_c+controller+1.log": "first\n",
     }
 
 
