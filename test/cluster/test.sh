@@ -185,13 +185,13 @@ meson_tests() {
 }
 
 meson_test_run() {
-    local folder=$ARENA_ROOT/build/$1 suite=$2 code=0 wrapper=()
+    local folder=$ARENA_ROOT/build/$1 suite=$2 code=0 command=(meson test)
     # Where addresses are random in more bits than 28, the thread sanitizer does not find its place.
-    [ "$1" != threads ] || ! setarch -R true 2>/dev/null || wrapper=(--wrapper 'setarch -R')
+    [ "$1" != threads ] || ! setarch -R true 2>/dev/null || command=(setarch -R meson test)
     ARENA_PYTHON=$TEST_PYTHON ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-        meson test -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 --timeout-multiplier 10 \
-        "${wrapper[@]}" || code=$?
+        "${command[@]}" -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 \
+        --timeout-multiplier 10 || code=$?
     mv "$folder/meson-logs/testlog.junit.xml" "$TEST_RESULTS/$suite-$1.xml" || code=1
     return "$code"
 }
