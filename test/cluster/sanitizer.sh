@@ -57,7 +57,7 @@ sanitizer_check() {
         }
     done
     seen=$(find "$SANITIZER_LOGS" -type f | wc -l)
-    reports=$(grep -rlE '(Address|Leak|UndefinedBehavior)Sanitizer|\.[ch]:[0-9]+:[0-9]+: runtime error: ' "$SANITIZER_LOGS")
+    reports=$(grep -rlE '(Address|Leak|UndefinedBehavior)Sanitizer|\.[ch]:[0-9]+:[0-9]+: runtime error: ' "$SANITIZER_LOGS" || true)
     [ -z "$reports" ] || {
         while read -r name; do
             printf -- '--- %s\n' "$name"
