@@ -40,7 +40,7 @@ sanitizer_logs_keep() {
 
 # Leaks are told at a program's end, so the two that run are ended first.
 sanitizer_check() {
-    local name reports seen=0
+    local name reports seen=0 words='(Address|Leak|UndefinedBehavior)Sanitizer|\.[ch]:[0-9]+:[0-9]+: runtime error: '
     for name in controller api-server; do
         sanitizer_runs "$name" || {
             echo "the $name that runs has no sanitizer in it"
@@ -57,11 +57,11 @@ sanitizer_check() {
         }
     done
     seen=$(find "$SANITIZER_LOGS" -type f | wc -l)
-    reports=$(grep -rlE '(Address|Leak|UndefinedBehavior)Sanitizer|\.[ch]:[0-9]+:[0-9]+: runtime error: ' "$SANITIZER_LOGS" || true)
+    reports=$(grep -rlE "$words" "$SANITIZER_LOGS" || true)
     [ -z "$reports" ] || {
         while read -r name; do
             printf -- '--- %s\n' "$name"
-            grep -hE -A 40 'Sanitizer|runtime error: ' "$name" | head -n 60
+            grep -hE -A 40 "$words" "$name" | head -n 60
         done <<<"$reports"
         return 1
     }
