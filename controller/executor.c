@@ -34,6 +34,7 @@ static void call_free(void *value) {
   if (c->state == CALL_RUNNING) {
     fault_point("before", "cancel RunMatch", c->match);
     grpc_cancel(c->grpc);
+    fault_point("after", "cancel RunMatch", c->match);
     c->x->running--;
   }
   wire_result_done(&c->result);

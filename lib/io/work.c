@@ -73,7 +73,8 @@ static void gate_leave(struct gate *g) {
 // What is computed here must not take the loop's core: a thread is lowered at its first piece, for good.
 static void step_back(void) {
   static _Thread_local bool done;
-  if (!done) setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+  const id_t self = (id_t)gettid();
+  if (!done && getpriority(PRIO_PROCESS, self) < NICENESS) setpriority(PRIO_PROCESS, self, NICENESS);
   done = true;
 }
 

@@ -6,7 +6,8 @@ closure_layout() {
     local program=$1 root=$2 library
     closure_common "$root"
     install -D -m 755 "$program" "$root/usr/local/bin/$(basename "$program")"
-    strip "$root/usr/local/bin/$(basename "$program")"
+    # A report names lines.
+    sanitizer_wanted || strip "$root/usr/local/bin/$(basename "$program")"
     closure_libraries "$program" "$root"
 }
 

@@ -16,8 +16,14 @@ image_key() {
             mapfile -t -O "${#inputs[@]}" inputs < <(executor_inputs)
             base_key
             ;;
-        controller | fetch) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto "$name") ;;
-        api-server) inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto migrations "$name") ;;
+        controller | fetch)
+            inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto "$name")
+            sanitizer_key
+            ;;
+        api-server)
+            inputs+=(test/cluster/closure.sh meson.build meson_options.txt lib proto migrations "$name")
+            sanitizer_key
+            ;;
         postgres)
             inputs+=(test/cluster/debs.sh manifests/images/postgres.sh)
             base_key
@@ -108,14 +114,11 @@ image_build() {
         arguments=(--build-arg "BASE=$IMAGE_BASE:$(base_key)" --build-arg PIP_NO_INDEX=1
             --build-arg PIP_FIND_LINKS=/wheels --volume "$wheels:/wheels:ro")
         ;;
-    controller | fetch)
+    controller | fetch | api-server)
         program_build "$name"
         closure_layout "$PROGRAM_BUILD/$name/$name" "$context/root"
-        ;;
-    api-server)
-        program_build "$name"
-        closure_layout "$PROGRAM_BUILD/$name/$name" "$context/root"
-        closure_websockets "$context/root"
+        [ "$name" != api-server ] || closure_websockets "$context/root"
+        ! sanitizer_wanted || arguments=("${SANITIZER_OPTIONS[@]/#/--env=}")
         ;;
     postgres)
         image_base
@@ -169,13 +172,19 @@ image_wheels() {
     printf '%s' "$folder"
 }
 
-# The C programs, as released: optimized, without tests.
+# The C programs, as released: optimized, without tests. Or as the tests have them with the sanitizers.
 PROGRAM_BUILD=$ARENA_ROOT/build/release
 program_build() {
+    local options=(--buildtype=release -Dtests=false)
+    if sanitizer_wanted; then
+        packages_install test
+        PROGRAM_BUILD=$ARENA_ROOT/build/sanitize
+        options=(-Dwerror=true "$SANITIZER_BUILD")
+    fi
     progress "compiling $1"
     if [ ! -e "$PROGRAM_BUILD/build.ninja" ]; then
         rm -rf "$PROGRAM_BUILD"
-        run_logged meson-setup meson setup --buildtype=release -Dtests=false "$PROGRAM_BUILD" "$ARENA_ROOT" ||
+        run_logged meson-setup env CC=gcc meson setup "${options[@]}" "$PROGRAM_BUILD" "$ARENA_ROOT" ||
             die "meson could not configure the C programs"
     fi
     run_logged "compile-$1" nice ninja -C "$PROGRAM_BUILD" "$1/$1" || die "could not compile $1"

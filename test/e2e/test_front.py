@@ -17,6 +17,7 @@ import browser
 import cluster
 import front_user as front
 import pytest
+from checks import assert_no_contradictions
 from cluster import Object, status
 from front_user import Events, Front, Refused
 from objects import Run
@@ -373,3 +374,7 @@ def test_no_secret_is_in_the_log(authors: tuple[Author, Author]) -> None:
         assert one.password not in text and one.front.token not in text
     errors = [line for line in text.splitlines() if '"level":"error"' in line]
     assert not errors, "\n".join(errors[:10])
+
+
+def test_no_contradictions() -> None:
+    assert_no_contradictions()

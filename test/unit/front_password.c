@@ -47,11 +47,53 @@ static void what_cannot_be_read_is_nobodys(void **state) {
   for (size_t i = 0; i < array_size(bad); i++) assert_false(password_is("anything", bad[i]));
 }
 
+struct answers {
+  unsigned hashed, right, wrong;
+  char hash[PASSWORD_HASH_SIZE];
+};
+
+static void take_hash(void *context, const char *hash) {
+  struct answers *a = context;
+  a->hashed++;
+  snprintf(a->hash, sizeof a->hash, "%s", hash);
+}
+
+static void take_check(void *context, bool right) {
+  struct answers *a = context;
+  right ? a->right++ : a->wrong++;
+}
+
+static void several_are_computed_beside_the_loop(void **state) {
+  (void)state;
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  struct work *w = work_new(&loop, 3, 3);
+  struct answers a = {0};
+  char password[] = "correct horse";
+  const char *stored = "$scrypt$ln=10,r=8,p=2$MDEyMzQ1Njc4OWFiY2RlZg$NHojOb+G+ZuFpX52jQGJPg/AaQpvIbkurmwLMdCIUXs";
+  assert_true(password_hash_start(w, password, take_hash, &a));
+  assert_true(password_check_start(w, password, stored, take_check, &a));
+  assert_true(password_check_start(w, "pleaseletmein", stored, take_check, &a));
+  assert_true(password_hash_start(w, password, take_hash, &a));
+  assert_true(password_check_start(w, password, stored, take_check, &a));
+  assert_true(password_check_start(w, "pleaseletmein", stored, take_check, &a));
+  assert_false(password_check_start(w, password, stored, take_check, &a));  // the line is full
+  memset(password, 'x', sizeof password - 1);                               // theirs are copies
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(a.hashed, 2);
+  assert_int_equal(a.right, 2);
+  assert_int_equal(a.wrong, 2);
+  assert_true(password_is("correct horse", a.hash));
+  work_free(w);
+  assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_hash_is_of_its_password),
       cmocka_unit_test(it_is_scrypt),
       cmocka_unit_test(what_cannot_be_read_is_nobodys),
+      cmocka_unit_test(several_are_computed_beside_the_loop),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

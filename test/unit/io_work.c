@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "io/work.h"
 
-enum { PIECES = 40 };
+enum { PIECES = 40, ROUNDS = 100000 };
 
 // What a piece touches: its own alone. `turn` is where all pieces of a test meet, on the loop.
 struct piece {
@@ -17,18 +17,22 @@ struct piece {
   unsigned *turn, order;
   struct work *next;  // starts another when it is done
   struct piece *follower;
+  uv_sem_t *opens, *waits;
+  unsigned long more;  // rounds
 };
 
 static void compute(void *data) {
   struct piece *p = data;
+  if (p->waits) uv_sem_wait(p->waits);
   p->runs++;
-  for (unsigned long i = 0; i < 100000; i++) p->sum += i ^ (p->sum << 1);
+  for (unsigned long i = 0; i < ROUNDS + p->more; i++) p->sum += i ^ (p->sum << 1);
 }
 
 static void finished(void *data) {
   struct piece *p = data;
   p->dones++;
   p->order = (*p->turn)++;
+  if (p->opens) uv_sem_post(p->opens);
   if (p->follower) assert_true(work_start(p->next, compute, finished, p->follower));
 }
 
@@ -114,12 +118,31 @@ static void freeing_brings_all_to_an_end(void **state) {
   assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+// The second can not begin before the first is done with, which is in the middle of freeing; then it takes a while.
+static void freeing_waits_for_what_is_under_way(void **state) {
+  (void)state;
+  uv_loop_t loop;
+  uv_loop_init(&loop);
+  uv_sem_t door;
+  assert_int_equal(uv_sem_init(&door, 0), 0);
+  struct work *w = work_new(&loop, 2, 0);
+  unsigned turn = 0;
+  struct piece first = {.turn = &turn, .opens = &door}, second = {.turn = &turn, .waits = &door, .more = 100 * ROUNDS};
+  assert_true(work_start(w, compute, finished, &first));
+  assert_true(work_start(w, compute, finished, &second));
+  work_free(w);
+  assert_int_equal(first.dones + second.dones, 2);
+  assert_int_equal(second.order, 1);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&loop), 0);
+  uv_sem_destroy(&door);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(everything_is_computed_once),
-      cmocka_unit_test(a_full_line_takes_nothing),
-      cmocka_unit_test(one_piece_starts_the_next),
-      cmocka_unit_test(freeing_brings_all_to_an_end),
+      cmocka_unit_test(everything_is_computed_once),         cmocka_unit_test(a_full_line_takes_nothing),
+      cmocka_unit_test(one_piece_starts_the_next),           cmocka_unit_test(freeing_brings_all_to_an_end),
+      cmocka_unit_test(freeing_waits_for_what_is_under_way),
   };
   work_free(NULL);
   return cmocka_run_group_tests(tests, NULL, NULL);

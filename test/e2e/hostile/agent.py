@@ -32,6 +32,7 @@ ADDRESSES = {
     "the registry": ("10.77.0.1", 5000),
     "metadata": ("169.254.169.254", 80),
     "the executor": ("executor.rl-arena-system.svc", 50051),
+    "another Pod": ("10.77.1.1", 50051),
     "itself": ("127.0.0.1", 50051),
 }
 REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EAFNOSUPPORT, errno.ENOENT, errno.EROFS}
