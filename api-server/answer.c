@@ -96,7 +96,15 @@ static void add_origin(struct exchange *x, struct str *head) {
                  origin);
 }
 
-static void add_allowance(const struct allowance *a, struct str *head) {
+void answer_add_allowance(struct exchange *x, struct str *head) {
+  if (x->internal) return;
+  if (!x->counted) {
+    char group[46];
+    address_group(x->client, group, sizeof(group));
+    limits_take(x->server->app->limits, LIMIT_NOTHING, x->user_id ? x->user_id : group, clock_now(), &x->allowance);
+    x->counted = true;
+  }
+  const struct allowance *a = &x->allowance;
   str_add_format(head,
                  "X-RateLimit-Limit: %d\r\n"
                  "X-RateLimit-Remaining: %d\r\n"
@@ -112,14 +120,6 @@ static void add_safety(struct exchange *x, struct str *head) {
   if (x->secure) add_unless_there(x, head, "Strict-Transport-Security", "max-age=31536000");
   add_unless_there(x, head, "Cache-Control",
                    x->route && x->route->auth != AUTH_NONE ? "private, no-cache" : "no-cache");
-}
-
-static void count_allowance(struct exchange *x) {
-  if (x->counted) return;
-  char group[46];
-  address_group(x->client, group, sizeof(group));
-  limits_take(x->server->app->limits, LIMIT_NOTHING, x->user_id ? x->user_id : group, clock_now(), &x->allowance);
-  x->counted = true;
 }
 
 void answer_head(struct exchange *x, int status, const char *content_type, long long length) {
@@ -142,10 +142,7 @@ void answer_head(struct exchange *x, int status, const char *content_type, long 
   else if (x->head.minor == 0)
     str_add(&head, "Connection: keep-alive\r\n");
   add_origin(x, &head);
-  if (!x->internal) {
-    count_allowance(x);
-    add_allowance(&x->allowance, &head);
-  }
+  answer_add_allowance(x, &head);
   add_safety(x, &head);
   for (size_t i = 0; i < x->answer_headers.count; i++)
     str_add_format(&head, "%s: %s\r\n", x->answer_headers.items[i].name, x->answer_headers.items[i].value);

@@ -10,6 +10,8 @@ struct exchange;
 
 // Status line and headers, into the connection. `length` -1: as much as comes. Sets x->status, x->stay, x->chunked.
 void answer_head(struct exchange *x, int status, const char *content_type, long long length);
+// The part of it that says what is left of the allowance; the internal port has none.
+void answer_add_allowance(struct exchange *x, struct str *head);
 // A whole answer.
 void answer_bytes(struct exchange *x, int status, const char *content_type, const void *bytes, size_t length,
                   bool etag);

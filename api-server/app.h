@@ -22,5 +22,6 @@ struct app {
   struct mirror *mirror;  // NULL with USE_K8S=false
   struct limits *limits;
   struct server *server;
+  bool migrated;  // the database is as this program wants it
   bool stopping;
 };

@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 
 #include "arena/resources.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/str.h"
@@ -15,7 +16,7 @@
 #include "app.h"
 #include "settings.h"
 
-enum { CALL_MS = 8000, AGAIN_MS = 300, TRIES = 2 };
+enum { CALL_MS = 8000, AGAIN_MS = 300, TRIES = 2, AT_ONCE = 32, LINE_MS = 30 * 1000 };
 
 static const struct kube_kind kinds[STORED_KINDS] = {
     [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent"},
@@ -33,11 +34,20 @@ struct writing {
   char *uid;   // of what is deleted
   json *body;  // NULL for a read
   unsigned tries;
-  struct timer *later;  // NULL until something is sent again
-  json *answer;         // while it goes into PostgreSQL
+  struct timer *later;   // NULL until something is sent again
+  json *answer;          // while it goes into PostgreSQL
+  struct writing *next;  // in the line
+  msec since;            // monotonic: it stands there since then
   cluster_done_fn *done;
   void *context;
 };
+
+// Each request is a connection of its own to the API server: a thousand at once would spend their time on handshakes.
+// So few are sent at a time, and the others stand in a line.
+static struct {
+  struct writing *first, **last;
+  unsigned under_way;
+} line = {.last = &line.first};
 
 static void send_request(void *context);
 
@@ -97,10 +107,13 @@ static const char *request_of(json *object) {
   return json_text(json_at(object, "metadata", "annotations", NULL), REQUEST_KEY);
 }
 
+static void line_goes_on(void);
+
 // An object of the name was there when a creation was sent for the second time: the first one's, or another?
 static void existing_read(void *context, const struct kube_answer *answer, const struct error *e) {
   struct writing *w = context;
   struct error own = {0};
+  line.under_way--;
   if (e != NULL) {
     finish(w, NULL, e);
   } else if (text_equal(request_of(w->body), request_of(answer->object))) {
@@ -109,6 +122,7 @@ static void existing_read(void *context, const struct kube_answer *answer, const
     error_set(&own, ERR_EXISTS, "it exists already");
     finish(w, NULL, &own);
   }
+  line_goes_on();
 }
 
 static void request(struct writing *w, const char *method, json *body, kube_done_fn *done) {
@@ -123,6 +137,7 @@ static void request(struct writing *w, const char *method, json *body, kube_done
       .body = body,
       .timeout = CALL_MS,
   };
+  line.under_way++;
   kube_call_start(w->app->kube, &r, done, w);
 }
 
@@ -147,6 +162,7 @@ static void failed(struct writing *w, const struct error *e) {
 static void answered(void *context, const struct kube_answer *answer, const struct error *e) {
   struct writing *w = context;
   const bool is_status = e == NULL && text_equal(json_text(answer->object, "kind"), "Status");
+  line.under_way--;
   if (e != NULL)
     failed(w, e);
   else if (strcmp(w->method, "DELETE") != 0)
@@ -156,12 +172,37 @@ static void answered(void *context, const struct kube_answer *answer, const stru
     store(w, answer->object);  // a finalizer holds it still
   else
     vanished(w);
+  line_goes_on();
+}
+
+static struct writing *line_take(void) {
+  struct writing *w = line.first;
+  line.first = w->next;
+  if (line.first == NULL) line.last = &line.first;
+  return w;
+}
+
+static void line_goes_on(void) {
+  while (line.first != NULL && line.under_way < AT_ONCE) {
+    struct writing *w = line_take();
+    if (clock_monotonic() - w->since > LINE_MS) {
+      struct error e = {0};
+      error_set(&e, ERR_UNAVAILABLE, "the line to the API server is too long");
+      finish(w, NULL, &e);
+    } else {
+      w->tries++;
+      request(w, w->method, w->body, answered);
+    }
+  }
 }
 
 static void send_request(void *context) {
   struct writing *w = context;
-  w->tries++;
-  request(w, w->method, w->body, answered);
+  w->since = clock_monotonic();
+  w->next = NULL;
+  *line.last = w;
+  line.last = &w->next;
+  line_goes_on();
 }
 
 static struct writing *writing_new(struct app *app, enum stored_kind kind, const char *method, const char *name,

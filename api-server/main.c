@@ -118,6 +118,7 @@ static void migrated(void *context, const struct error *e) {
   } else if (p->migrate_only) {
     stop(p);
   } else if (!p->app.stopping) {
+    p->app.migrated = true;
     auth_start(p->app.auth);
     hub_start(p->app.hub);
     if (p->app.mirror) mirror_start(p->app.mirror);

@@ -103,6 +103,7 @@ void server_free_after(struct server *s) {
 bool server_is_ready(const struct server *s, const char **ret_why) {
   *ret_why = s->draining                                           ? "the server stops"
              : !s->app->db || !db_is_up(s->app->db)                ? "PostgreSQL does not answer"
+             : !s->app->migrated                                   ? "the database is not brought up to date yet"
              : s->app->mirror && !mirror_is_synced(s->app->mirror) ? "the mirror is not level yet"
                                                                    : NULL;
   return *ret_why == NULL;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "answer.h"
 #include "connection.h"
 #include "exchange_parts.h"
 #include "origins.h"
@@ -55,8 +56,10 @@ void upgrade_begin(struct exchange *x) {
   struct str head = STR_INIT(512);
   str_add_format(&head,
                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                 "Sec-WebSocket-Accept: %s\r\n\r\n",
+                 "Sec-WebSocket-Accept: %s\r\n",
                  accept);
+  answer_add_allowance(x, &head);
+  str_add(&head, "\r\n");
   connection_write(c, head.data, head.length);
   str_done(&head);
   connection_upgrade(c, websocket_new(x->server, c, x->user_id, x->username, since));

@@ -73,8 +73,9 @@ static void look_at_end(const struct pod *pod, const struct container_state *c, 
     verdict(ret, SEAT_AGENT_FAULT, "StartError", "Its image cannot be started: %s",
             c->message ? c->message : "no command");
   } else {
-    verdict(ret, SEAT_AGENT_FAULT, "Exited", "Its container ended with exit code %d%s%s.", c ? c->exit_code : -1,
-            c && !text_empty(c->message) ? ": " : "", c && c->message ? c->message : "");
+    // What it printed is its author's alone: behind the first line, as the executor tells it too.
+    verdict(ret, SEAT_AGENT_FAULT, "Exited", "Its container ended with exit code %d.%s%s", c ? c->exit_code : -1,
+            c && !text_empty(c->message) ? "\nlast output:\n" : "", c && c->message ? c->message : "");
   }
 }
 

@@ -29,8 +29,11 @@ static const struct db_statement OF_ENVIRONMENT = {
                "SELECT count(*) FROM matches m WHERE m.environment = environment_name($5) AND " WITH_STATUS)};
 // Also of an agent that is deleted: its matches stay.
 static const struct db_statement OF_ONE = {"matches_agent", OF_AGENT "FROM agents a WHERE a.id = $5::uuid"};
+// Whose agent lost by itself reads all of its last words; others read what happened.
 static const struct db_statement ONE = {
-    "matches_one", "SELECT jsonb_build_object('match', match_json(m))::text FROM matches m WHERE m.id = $1::uuid"};
+    "matches_one",
+    "SELECT jsonb_build_object('match', match_json(m) || match_own_json(m, $2))::text FROM matches m "
+    "WHERE m.id = $1::uuid"};
 
 // The `status` of the query as an array; NULL: answered.
 static const char *statuses(struct exchange *x) {
@@ -68,5 +71,6 @@ void handle_agent_matches(struct exchange *x) {
 }
 
 void handle_get_match(struct exchange *x) {
-  query_reply(x, &ONE, (const struct db_value[]){DB_TEXT(exchange_param(x, "id"))}, 1, "match");
+  const struct db_value values[] = {DB_TEXT(exchange_param(x, "id")), DB_TEXT(exchange_username(x))};
+  query_reply(x, &ONE, values, 2, "match");
 }

@@ -233,9 +233,11 @@ suite_integration() {
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
     stage s3-server gobin_build versitygw
-    # fetch, the front and kube-probe with the sanitizers; the controller without, under valgrind.
+    # fetch, the front and kube-probe with the sanitizers, the front where its memory is measured without; so the
+    # controller, under valgrind.
     ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch \
         ARENA_API_SERVER=$ARENA_ROOT/build/sanitize/api-server/api-server \
+        ARENA_API_SERVER_PLAIN=$ARENA_ROOT/build/gcc/api-server/api-server \
         ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
         python_tests integration-cluster "$ARENA_ROOT" -n 4 --dist loadfile test/integration

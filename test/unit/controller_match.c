@@ -379,6 +379,20 @@ static void words_of_a_container_are_cut_between_characters(void **state) {
   }
 }
 
+// The first line is what strangers read; what the container printed stands behind it.
+static void what_a_container_printed_is_not_in_the_first_line(void **state) {
+  (void)state;
+  struct pod pod = {.phase = "Failed", .container_count = 1, .participant = -1};
+  struct seat_state seat;
+  pod.containers[0] =
+      (struct container_state){.name = "agent", .terminated = true, .exit_code = 1, .message = (char *)"secret = 42"};
+  seat_look(&pod, &(struct match_defaults){.startup_seconds = 30}, 0, &seat);
+  assert_string_equal(seat.text, "Its container ended with exit code 1.\nlast output:\nsecret = 42");
+  pod.containers[0].message = NULL;
+  seat_look(&pod, &(struct match_defaults){.startup_seconds = 30}, 0, &seat);
+  assert_string_equal(seat.text, "Its container ended with exit code 1.");
+}
+
 static void an_agents_token_is_the_uid_of_its_pod(void **state) {
   struct world *w = *state;
   w->executor_answers = false;
@@ -568,6 +582,7 @@ int main(void) {
       scenario(a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault),
       scenario(an_image_without_a_command_forfeits_at_once),
       cmocka_unit_test(words_of_a_container_are_cut_between_characters),
+      cmocka_unit_test(what_a_container_printed_is_not_in_the_first_line),
       scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(an_agents_pod_is_confined_and_gets_what_its_queue_gives),
       scenario(a_match_with_a_submission_of_another_agent_fails_for_good),

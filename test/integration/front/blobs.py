@@ -14,15 +14,15 @@ from typing import Any
 import requests
 
 from .plane import ApiError, Namespace, condition
-from .server import LIMIT, ApiServer, Client, program, seen
+from .server import LIMIT, ApiServer, Client, seen
 
 AGENT = b"def agent(observation):\n    return 0\n"
 AUDIENCE = "rl-arena-front"
 
 
-def is_sanitized() -> bool:
-    """Whether the program keeps what was freed for a while: then its memory says nothing."""
-    return b"__asan_init" in pathlib.Path(program()).read_bytes()
+def is_sanitized(server: ApiServer) -> bool:
+    """Whether its program keeps what was freed for a while: then its memory says nothing."""
+    return b"__asan_init" in pathlib.Path(server.program).read_bytes()
 
 
 def zipped(**files: bytes) -> bytes:

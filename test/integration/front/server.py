@@ -22,8 +22,11 @@ LIMIT = 60.0  # seconds until a test that hangs is ended
 people = itertools.count(1)
 
 
-def program() -> str:
-    """$ARENA_API_SERVER, otherwise from a build folder, the sanitized one first."""
+def program(plain: bool = False) -> str:
+    """$ARENA_API_SERVER, otherwise from a build folder, the sanitized one first. `plain`: $ARENA_API_SERVER_PLAIN, if
+    there is one: the sanitizers keep what was freed, so that their program's memory says nothing."""
+    if plain and (without := os.environ.get("ARENA_API_SERVER_PLAIN")):
+        return without
     given = os.environ.get("ARENA_API_SERVER")
     built = [ROOT / build / "api-server" / "api-server" for build in BUILDS]
     found = [given] if given else [str(path) for path in built if path.exists()]
@@ -67,8 +70,16 @@ class Client:
 
 
 class ApiServer:
-    def __init__(self, folder: pathlib.Path, database: str, namespace: Namespace | None, **settings: str | int) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        database: str,
+        namespace: Namespace | None,
+        plain: bool = False,
+        **settings: str | int,
+    ) -> None:
         self.folder, self.database, self.namespace = folder, database, namespace
+        self.program = program(plain)
         folder.mkdir(parents=True, exist_ok=True)
         self.port, self.internal_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -99,7 +110,7 @@ class ApiServer:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [program()], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [self.program], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         try:
             wait_until("the api-server is ready", self.is_ready, LIMIT)

@@ -248,6 +248,26 @@ def test_a_result_is_told_by_seat(server: ApiServer, namespace: Namespace) -> No
     assert mirror["agentId"] == theirs["id"] and mirror["total"] == 1 and mirror["stats"][0]["losses"] == 1
 
 
+def test_an_agents_last_words_are_its_owners(server: ApiServer, namespace: Namespace) -> None:
+    """Strangers, the opponent among them, read what happened; not what the code printed, traces with lines of it."""
+    one, mine, other, theirs = two(server, namespace)
+    match = ask(one, mine, theirs).json()["match"]
+    name = object_of(namespace, match)["metadata"]["name"]
+    state = namespace.play(name, 1)["status"]
+    words = "it raised ValueError: 7\nlast output:\n    secret = 42"
+    state["participants"][0] |= {"outcome": "Forfeit", "errorMessage": words}
+    namespace.status("matches", name, {"participants": state["participants"]})
+    path = f"/matches/{match['id']}"
+    own = seen("its words are there", lambda: one.get(path).json()["match"].get("agent1Error"))
+    assert own == words
+    for client in (other, server.client(), server.register()):
+        listed = client.get(f"/matches/agent/{mine['id']}").json()["matches"]
+        for shown in (client.get(path).json()["match"], *listed):
+            assert shown["agent1Error"] == "it raised ValueError: 7" and "secret" not in str(shown)
+            assert shown["errorMessage"] == f"{mine['name']} forfeited: it raised ValueError: 7"
+    refused(server.client("nonsense").get(path), 401)
+
+
 def test_the_history_outlives_its_agents(server: ApiServer, namespace: Namespace) -> None:
     one, mine, other, theirs = two(server, namespace)
     match = played(namespace, one, ask(one, mine, theirs).json()["match"], 0)

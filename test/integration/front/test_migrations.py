@@ -51,16 +51,44 @@ def test_an_empty_database_gets_all_of_them_once(postgres: Postgres) -> None:
     assert shape(url) == before
 
 
+# What every version since the first takes: a user, two agents with a submission and a match, a blob and a replay.
+ROWS = """
+    INSERT INTO users (username, email, password_hash) VALUES ('alice', 'a@example.org', 'x');
+    INSERT INTO environments (id, name, display_name, created_at, resource_version)
+      VALUES (gen_random_uuid(), 'pong', 'Pong', now(), 1);
+    INSERT INTO agents (id, object_name, owner, display_name, environment, elo, queue_state, created_at,
+                        resource_version)
+      SELECT gen_random_uuid(), n, 'alice', n, 'pong', 1500, 'Waiting', now(), 1 FROM unnest('{a,b}'::text[]) n;
+    INSERT INTO submissions (id, object_name, agent_object, agent_id, version, status, source_kind, created_at,
+                             resource_version)
+      SELECT gen_random_uuid(), 'a-1', 'a', id, 1, 'success', 'inline', now(), 1 FROM agents WHERE object_name = 'a';
+    INSERT INTO matches (id, object_name, environment, agent1, agent2, agent1_id, agent2_id, status, winner, outcome1,
+                         outcome2, error2, rated, completed_at, created_at, resource_version)
+      SELECT gen_random_uuid(), 'm', 'pong', 'a', 'b', a.id, b.id, 'completed', 1, 'Win', 'Forfeit', 'it was late',
+             true, now(), now(), 1
+      FROM agents a, agents b WHERE a.object_name = 'a' AND b.object_name = 'b';
+    INSERT INTO blobs (sha256, size, media_type, upload) VALUES (repeat('a', 64), 3, 'text/html', gen_random_uuid());
+    INSERT INTO blob_parts (upload, number, bytes) SELECT upload, 0, 'abc' FROM blobs;
+    INSERT INTO replays (match_id, kind, sha256, size) SELECT id, 'html', repeat('a', 64), 3 FROM matches
+"""
+
+
 @pytest.mark.parametrize("version", [int(file.name[:4]) for file in migration_files()])
 def test_each_earlier_version_is_brought_up(postgres: Postgres, version: int) -> None:
     url = postgres.database(migrated=False)
     apply(url, last=version)
     with connect(url) as c:
-        c.execute("INSERT INTO users (username, email, password_hash) VALUES ('alice', 'a@example.org', 'x')")
+        c.execute(ROWS)
     assert migrate(url).returncode == 0
     assert shape(url) == shape(postgres.database())
     with connect(url) as c:
         assert c.execute("SELECT username FROM users").fetchall() == [("alice",)]
+        ((match,),) = c.execute("SELECT match_json(m) FROM matches m").fetchall()
+        assert match["errorMessage"] == "b forfeited: it was late" and match["replayHtmlUrl"].endswith("format=html")
+        ((submission,),) = c.execute("SELECT submission_json(s, true) FROM submissions s").fetchall()
+        assert (submission["agentName"], submission["status"]) == ("a", "success")
+        kept = c.execute("SELECT b.store, p.bytes FROM blobs b JOIN blob_parts p USING (upload)").fetchall()
+        assert kept == [("postgres", b"abc")]
 
 
 def test_several_at_once_take_turns(postgres: Postgres) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from .postgres import Postgres, connect
+from .server import ApiServer
+from .test_accounts import token
 
 Connection = psycopg.Connection[Any]
 
@@ -42,16 +48,26 @@ FILL = """
       FROM agents WHERE active_submission IS NOT NULL;
     INSERT INTO events (type, payload, created_at)
       SELECT 'match_created', '{}', now() - (20000 - e) * interval '1 second' FROM generate_series(1, 20000) e;
+    INSERT INTO blobs (sha256, size, media_type, upload) VALUES (repeat('a', 64), 1, 'text/html', gen_random_uuid());
+    INSERT INTO replays (match_id, kind, sha256, size)
+      SELECT id, 'html', repeat('a', 64), 1 FROM matches WHERE status = 'completed';
     INSERT INTO head_to_head SELECT DISTINCT ON (agent1_id, agent2_id) agent1_id, agent2_id, 1, 0, 0 FROM matches;
     SET session_replication_role = origin
 """
 
 
 @pytest.fixture(scope="module")
-def sql(postgres: Postgres) -> Iterator[Connection]:
-    with connect(postgres.database()) as c:
+def database(postgres: Postgres) -> str:
+    url = postgres.database()
+    with connect(url) as c:
         c.execute(FILL)
         c.execute("VACUUM ANALYZE")
+    return url
+
+
+@pytest.fixture(scope="module")
+def sql(database: str) -> Iterator[Connection]:
+    with connect(database) as c:
         yield c
 
 
@@ -93,8 +109,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
          " ORDER BY created_at DESC LIMIT 20"),
         ("matches_environment", "SELECT id FROM matches WHERE environment = 'env-1' ORDER BY created_at DESC LIMIT 20"),
         ("matches_recent", "SELECT id FROM matches ORDER BY created_at DESC, id LIMIT 20"),
-        ("matches_replays", "SELECT id FROM matches WHERE replay_sha256 IS NOT NULL"
-         " ORDER BY completed_at DESC LIMIT 20"),
+        ("matches_finished", "SELECT id FROM matches ORDER BY completed_at DESC NULLS LAST, id LIMIT 20"),
         ("matchmaking_queue_order", "SELECT agent_id FROM matchmaking_queue WHERE environment = 'env-1'"
          " ORDER BY priority, enqueued_at LIMIT 20"),
         ("matchmaking_queue_order", "SELECT count(*) FROM matchmaking_queue WHERE environment = 'env-1'"),
@@ -147,3 +162,85 @@ def test_shapes_are_taken_into_their_statement(sql: Connection) -> None:
         assert row
         outputs = " ".join(str(node.get("Output")) for node in nodes(row[0][0]["Plan"]))
         assert "jsonb_build_object" in outputs, outputs
+
+
+# ---- the front's own statements, as it runs them ----
+
+BIG = 2000  # rows; a page needs a few
+
+
+@pytest.fixture(scope="module")
+def front(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """Over those tables. PostgreSQL writes down the plan of each statement."""
+    name = database.rsplit("/", 1)[1]
+    with connect(database) as c:
+        c.execute("LOAD 'auto_explain'")
+        c.execute(f"ALTER DATABASE {name} SET session_preload_libraries = 'auto_explain'")
+        for setting, value in (("log_min_duration", "0"), ("log_format", "json"), ("log_analyze", "on")):
+            c.execute(f"ALTER DATABASE {name} SET auto_explain.{setting} = '{value}'")
+    server = ApiServer(tmp_path_factory.mktemp("plans"), database, None)
+    yield server
+    server.stop()
+
+
+def plans_of(postgres: Postgres, ask: Callable[[], requests.Response]) -> list[dict[str, Any]]:
+    """Of all that ran for it."""
+    before = len(postgres.log())
+    answer = ask()
+    assert answer.status_code == 200, answer.text
+    end = time.monotonic() + 10
+    while True:
+        text = postgres.log()[before:]
+        found = [json.loads(plan) for plan in re.findall(r"plan:\n((?:\t.*\n)+)", text)]
+        if found and text.endswith("\n") or time.monotonic() > end:
+            return found
+        time.sleep(0.05)
+
+
+def sorted_rows(top: dict[str, Any]) -> int:
+    """The most that were sorted at once."""
+    sorts = [node for node in nodes(top) if node["Node Type"] == "Sort"]
+    return max((int(child["Actual Rows"]) for node in sorts for child in node["Plans"]), default=0)
+
+
+@pytest.mark.parametrize(
+    ("path", "indexes"),
+    [
+        ("/agents", {"agents_recent"}),
+        ("/agents?environmentId=env-1", {"agents_environment"}),
+        ("/agents/AGENT/stats", {"head_to_head_pkey"}),
+        ("/agents/my", {"agents_owner"}),
+        ("/leaderboard", {"agents_ranking_all"}),
+        ("/leaderboard/environment/env-1", {"agents_ranking"}),
+        ("/matches", {"matches_recent"}),
+        ("/matches?environmentId=env-1", {"matches_environment"}),
+        ("/matches/MATCH", {"matches_pkey"}),
+        ("/matches/agent/AGENT", {"matches_agent1", "matches_agent2"}),
+        ("/matches/replays", {"matches_finished"}),
+        ("/matches/replays?agentId=AGENT", {"matches_agent1", "matches_agent2"}),
+        ("/submissions/agent/AGENT", {"submissions_agent"}),
+        ("/users/me", {"agents_owner", "matches_agent1", "matches_agent2"}),
+    ],
+)
+def test_each_page_is_read_by_its_index(
+    front: ApiServer, sql: Connection, postgres: Postgres, path: str, indexes: set[str]
+) -> None:
+    """A total counts what it counts; nothing is sorted for a page but the page."""
+    ids = {}
+    for word, statement in (
+        ("AGENT", "SELECT id FROM agents WHERE object_name = 'agent-77'"),
+        ("MATCH", "SELECT id FROM matches WHERE object_name = 'm-77'"),
+        ("USER", "SELECT id FROM users WHERE username = 'user-77'"),
+    ):
+        row = sql.execute(statement).fetchone()
+        assert row
+        ids[word] = str(row[0])
+    now = int(time.time())
+    claims = {"userId": ids["USER"], "username": "user-77", "email": "u77@example.org"}
+    person = front.client(token({**claims, "iat": now, "nbf": now, "exp": now + 3600}))
+    for word, value in ids.items():
+        path = path.replace(word, value)
+    plans = plans_of(postgres, lambda: person.get(path))
+    used = {node.get("Index Name") for each in plans for node in nodes(each["Plan"])}
+    assert indexes <= used, (used, plans)
+    assert max(sorted_rows(each["Plan"]) for each in plans) < BIG, plans

@@ -209,6 +209,49 @@ def test_a_submission_has_what_rest_names(sql: Connection, store: Store) -> None
     assert private["scan"]["high"] == 2 and "findings" not in private["scan"]
 
 
+LOG_LINE = "ValueError: my-own-code on line 7"
+
+
+@pytest.mark.parametrize(
+    ("status", "public"),
+    [
+        ({"phase": "Failed", "conditions": [NOT_BUILT, condition("Ready", "False", "BuildFailed", LOG_LINE)]},
+         "It failed. Its owner can read why."),
+        ({"phase": "Failed", "conditions": [REFUSED, condition("Ready", "False", "WrongHash", LOG_LINE)]},
+         "It failed. Its owner can read why."),
+        ({"phase": "Rejected", "conditions": [condition("Ready", "False", "VulnerabilitiesFound", LOG_LINE)]},
+         "Vulnerabilities were found in its image. Its owner can read which."),
+        ({"phase": "Building", "conditions": [condition("Ready", "Unknown", "Retrying", LOG_LINE)]},
+         "An attempt failed and is tried again."),
+    ],
+)  # fmt: skip
+def test_what_a_build_printed_is_its_owners(sql: Connection, store: Store, status: Object, public: str) -> None:
+    store.put("agent", an_agent("a"))
+    attempt = {"number": 1, "job": "j", "startedAt": "2026-01-02T03:04:05Z", "finishedAt": "2026-01-02T03:04:05Z",
+               "reason": "BuildFailed", "message": LOG_LINE}  # fmt: skip
+    store.put("submission", changed(a_submission("a-v1", "a"), attempts=[attempt], **status))
+    shown = shape(sql, "SELECT submission_json(s, false) FROM submissions s")
+    assert shown["message"] == public and LOG_LINE not in str(shown)
+    assert shown.get("errorMessage") in (None, public)
+    own = shape(sql, "SELECT submission_json(s, true) FROM submissions s")
+    assert own["message"] == LOG_LINE and own.get("errorMessage") in (None, LOG_LINE)
+
+
+def test_what_an_agent_printed_is_its_owners(sql: Connection, store: Store) -> None:
+    a, b = store.put("agent", an_agent("a")), store.put("agent", an_agent("b", "bob"))
+    match = completed(a_match("m", a, b), a, b, ("Win", "Forfeit"))
+    words = "it raised ValueError\nlast output:\n  File agent.py, line 7\n    secret = 42"
+    match["status"]["participants"][1]["errorMessage"] = words
+    store.put("match", match)
+    shown = shape(sql, "SELECT match_json(m) FROM matches m")
+    assert shown["agent2Error"] == "it raised ValueError" and "secret" not in str(shown)
+    assert shown["errorMessage"] == "b forfeited: it raised ValueError"
+    assert "secret" not in str(sql.execute("SELECT payload FROM events").fetchall())
+    own = "SELECT match_own_json(m, '{}') FROM matches m"
+    assert shape(sql, own.format("bob")) == {"agent2Error": words}
+    assert shape(sql, own.format("alice")) == {} and shape(sql, own.format("nobody")) == {}
+
+
 def test_which_submission_is_active(sql: Connection, store: Store) -> None:
     agent = store.put("agent", an_agent("a"))
     for version in (1, 2, 3):

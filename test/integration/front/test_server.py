@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -190,6 +191,57 @@ def test_an_allowance_ends_with_429_and_says_when(begin: Callable[..., ApiServer
     # Another allowance is untouched, and shown with every answer.
     other = server.client().get("/environments")
     assert (other.status_code, other.headers["X-RateLimit-Limit"]) == (200, "1000000")
+
+
+NOWHERE = "/api/v1/agents/00000000-0000-4000-8000-000000000000"
+LOGIN = "/api/v1/auth/login"
+JSON = {"Content-Type": "application/json"}
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": "https://other.example"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status"),
+    [
+        ("GET", "/", {}, None, 200),
+        ("GET", "/health", {}, None, 200),
+        ("HEAD", "/docs", {}, None, 200),
+        ("GET", "/openapi.json", {"If-None-Match": "*"}, None, 304),
+        ("GET", "/api/v1/environments", {}, None, 200),
+        ("OPTIONS", "/api/v1/agents", PREFLIGHT, None, 204),
+        ("OPTIONS", "/api/v1/agents", {}, None, 204),
+        ("GET", "/api/v1/agents?page=0", {}, None, 400),
+        ("POST", LOGIN, JSON, b"{", 400),
+        ("GET", "/api/v1/users/me", {}, None, 401),
+        ("GET", "/api/v1/users/me", {"Authorization": "Bearer nonsense"}, None, 401),
+        ("GET", "/ws", UPGRADE, None, 403),
+        ("GET", NOWHERE, {}, None, 404),
+        ("GET", "/nothing", {}, None, 404),
+        ("DELETE", "/health", {}, None, 405),
+        ("POST", LOGIN, JSON, b"x" * 2_000_000, 413),
+        ("GET", "/" + "a" * 9000, {}, None, 414),
+        ("POST", LOGIN, {"Content-Type": "text/plain"}, b"x", 415),
+        ("GET", "/ws", {}, None, 426),
+        ("GET", "/health", {"X": "a" * 17_000}, None, 431),
+    ],
+)
+def test_every_answer_says_what_is_left(
+    alone: ApiServer, method: str, path: str, headers: dict[str, str], body: bytes | None, status: int
+) -> None:
+    answer = requests.request(method, alone.url + path, headers=headers, data=body, timeout=LIMIT)
+    assert answer.status_code == status, answer.text
+    limit, remaining, reset = (int(answer.headers[f"X-RateLimit-{name}"]) for name in ("Limit", "Remaining", "Reset"))
+    assert 0 <= remaining <= limit == 1_000_000
+    assert abs(reset - time.time()) <= 61
+
+
+def test_the_shortest_password_is_configuration(begin: Callable[..., ApiServer], alone: ApiServer) -> None:
+    shorter = begin(PASSWORD_MIN=6)
+    assert shorter.register(password="123456").get("/users/me").status_code == 200
+    body = {"username": "short", "email": "short@example.com", "password": "12345"}
+    assert shorter.client().post("/auth/register", body).status_code == 400
+    body["password"] = "1234567"
+    assert alone.client().post("/auth/register", body).status_code == 400
 
 
 def test_only_a_trusted_proxy_names_the_client(begin: Callable[..., ApiServer]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -105,6 +106,38 @@ def test_what_comes_with_the_handshake_is_not_lost(alone: ApiServer) -> None:
             received += piece
         assert received.startswith(b"HTTP/1.1 101 ")
         assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in received
+
+
+def shaken(server: ApiServer, raw: socket.socket, path: str) -> bytes:
+    """The head of the answer, with what came behind it."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items())
+    raw.sendall(f"GET {path} HTTP/1.1\r\nHost: arena\r\n{lines}\r\n".encode())
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = raw.recv(4096)
+        assert piece, received
+        received += piece
+    return received
+
+
+def test_the_handshake_says_what_is_left_of_the_allowance(alone: ApiServer) -> None:
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=LIMIT) as raw:
+        head = shaken(alone, raw, "/ws")
+        assert head.startswith(b"HTTP/1.1 101 ")
+        for name in (b"Limit", b"Remaining", b"Reset"):
+            assert b"\r\nX-RateLimit-" + name + b": " in head
+
+
+def test_a_ping_comes_every_30_seconds(alone: ApiServer) -> None:
+    """Also where nothing else is to be said; who answers stays."""
+    with socket.create_connection(("127.0.0.1", alone.port), timeout=LIMIT) as raw:
+        received = shaken(alone, raw, f"/ws?token={alone.register().token}")
+        began = time.monotonic()
+        while b"\x89\x00" not in received:
+            piece = raw.recv(4096)
+            assert piece, received
+            received += piece
+        assert 25 < time.monotonic() - began < 45
 
 
 def test_frames_that_are_not_spoken_here_end_the_connection(alone: ApiServer) -> None:
