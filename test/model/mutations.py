@@ -164,8 +164,8 @@ MUTATIONS = [
     Mutation(
         "a match is complete before its ratings are written",
         "controller/match_record.c",
-        "plan_patch_status(&t->before, &KIND_AGENT",
-        "plan_patch_status(&t->after, &KIND_AGENT",
+        "plan_append(&t->before, &plan);",
+        "plan_append(&t->after, &plan);",
         "one match, any one fault",
     ),
     Mutation(
