@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Gives the Go programs that are built here one version of every module that more than one of them compiles.
 
-    test/cluster/go/align.py        changes go.mod and go.sum; run it after raising a version, then ./arena test
+    test/cluster/align.py        changes go.mod and go.sum; run it after raising a version, then ./arena test
 
 A package is then compiled once for all of them instead of once for each: a quarter of all that there is to compile.
 The highest version that any of them asks for wins. Kubernetes is left alone: its parts fit each other exactly.
@@ -16,15 +16,22 @@ import re
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
+MODULES = HERE / "go"
 PROGRAMS = ("coredns", "kaniko", "trivy", "trivydb", "versitygw")
 # These go with each other, and Kaniko's are of a time when they were cut otherwise.
 KEPT = {"kaniko": ("github.com/containerd/", "github.com/docker/", "github.com/moby/", "github.com/opencontainers/")}
-ENVIRONMENT = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOEXPERIMENT": "jsonv2", "GOFLAGS": "-mod=mod"}
+ENVIRONMENT = {
+    **os.environ,
+    "CGO_ENABLED": "0",
+    "GOTOOLCHAIN": "local",
+    "GOEXPERIMENT": "jsonv2",
+    "GOFLAGS": "-mod=mod",
+}
 
 
 def go(program: str, *arguments: str) -> str:
     command = ["go", *arguments]
-    done = subprocess.run(command, cwd=HERE / program, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=MODULES / program, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{program}: {' '.join(command)[:200]}\n{done.stderr}")
     return done.stdout
@@ -32,7 +39,7 @@ def go(program: str, *arguments: str) -> str:
 
 def package(program: str) -> str:
     """What is built of it, as gobin.sh says."""
-    found = re.search(rf"^\w+ +{program} +(\S+)$", (HERE.parent / "gobin.sh").read_text(), re.MULTILINE)
+    found = re.search(rf"^\w+ +{program} +(\S+)$", (HERE / "gobin.sh").read_text(), re.MULTILINE)
     assert found, program
     return found[1]
 
