@@ -101,6 +101,19 @@ static bool is_ours(json *wanted, json *found) {
   return maker != NULL && text_equal(maker, json_text(json_at(found, "metadata", "labels", NULL), key));
 }
 
+// Whoever waits for it reads it where they look: at the object that wanted the name.
+static void tell_owner(struct run *r, const struct action *a, const struct error *e) {
+  json *owner = json_item(json_get(json_at(a->body, "metadata", NULL), "ownerReferences"), 0);
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
+    const struct kube_kind *kind = RECONCILERS[i].kind;
+    if (!text_equal(kind->kind, json_text(owner, "kind"))) continue;
+    cleanup_free char *text = mem_printf("%s %s %s.", a->kind->kind, a->name, e->text);
+    cleanup_free char *name = json_text_copy(owner, "name"), *uid = json_text_copy(owner, "uid");
+    const struct meta meta = {.namespace = (char *)(uintptr_t)namespace_of(r), .name = name, .uid = uid};
+    event_recorder_emit(r->m->events, kind, &meta, true, "NameTaken", text);
+  }
+}
+
 static void existing_read(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   const struct action *a = &r->plan.actions[r->at];
@@ -121,6 +134,7 @@ static void existing_read(void *context, const struct kube_answer *answer, const
     action_failed(r, &own);
   } else if (!is_ours(a->body, answer->object)) {
     error_set(&own, ERR_EXISTS, "exists already and belongs to somebody else: delete or rename it");
+    tell_owner(r, a, &own);
     action_failed(r, &own);
   } else {
     observe(r, a->kind, answer->object);

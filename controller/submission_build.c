@@ -39,8 +39,8 @@ static void note_progress(struct submission_step *s, enum job_state state, const
   note_fetched(s, pod);
   if (state == JOB_FOREIGN) {
     reason = "JobNameTaken";
-    snprintf(message, sizeof(message), "Attempt %d of %d waits: a Job with its name belongs to another object.", number,
-             tries);
+    snprintf(message, sizeof(message),
+             "Attempt %d of %d waits: the Job of its name belongs to another object. Delete that Job.", number, tries);
   } else if (pod_is_stuck(pod, &reason, why)) {
     snprintf(message, sizeof(message), "Attempt %d of %d %s: %s", number, tries,
              text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);

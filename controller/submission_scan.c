@@ -23,7 +23,8 @@ static void note_progress(struct submission_step *s, enum job_state state, const
   char why[LINE_MAX_BYTES], message[LINE_MAX_BYTES + 128];
   if (state == JOB_FOREIGN) {
     reason = "JobNameTaken";
-    snprintf(message, sizeof(message), "Scan %d of %d waits: a Job with its name belongs to another object.", number,
+    snprintf(message, sizeof(message),
+             "Scan %d of %d waits: the Job of its name belongs to another object. Delete that Job.", number,
              SCAN_TRIES);
   } else if (pod_is_stuck(pod, &reason, why)) {
     snprintf(message, sizeof(message), "Scan %d of %d %s: %s", number, SCAN_TRIES,

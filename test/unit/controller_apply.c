@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,6 +23,7 @@ struct script {
 
 static const struct script *script;
 static unsigned served;
+static char told[256];  // the last Event
 
 struct kube_call {
   kube_done_fn *done;
@@ -52,6 +54,9 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_reque
   (void)c;
   assert_non_null(script[served].method);
   assert_string_equal(r->method, script[served].method);
+  if (text_equal(r->kind->kind, "Event"))
+    snprintf(told, sizeof(told), "%s %s: %s", json_text(json_get(r->body, "involvedObject"), "name"),
+             json_text(r->body, "reason"), json_text(r->body, "message"));
   struct kube_call *call = mem_alloc(sizeof(*call));
   *call = (struct kube_call){.done = done, .context = context};
   uv_idle_init(&loop, &call->idle);
@@ -138,8 +143,12 @@ static void a_child_of_ours_that_exists_is_what_was_wanted(void **state) {
 static void a_child_of_somebody_else_fails_the_plan(void **state) {
   (void)state;
   struct plan plan = plan_of_a_child();
-  run(&plan, (const struct script[]){{"POST", ERR_EXISTS, NULL}, {"GET", ERR_NONE, CHILD("other")}, {0}});
+  run(&plan, (const struct script[]){
+                 {"POST", ERR_EXISTS, NULL}, {"GET", ERR_NONE, CHILD("other")}, {"POST", ERR_NONE, NULL}, {0}});
   assert_int_equal(result, ERR_EXISTS);
+  assert_string_equal(told,
+                      "s1 NameTaken: ConfigMap s1-source exists already and belongs to somebody else: delete or rename "
+                      "it.");
 }
 
 // The garbage collector may take an earlier owner's child between the two requests. That is no "not found" of

@@ -132,6 +132,23 @@ static void an_inline_source_is_built_scanned_and_ready(void **state) {
   assert_int_equal(builder_jobs(w, "sub", "scan"), 1);
 }
 
+static void a_job_of_its_name_that_is_anothers_is_told_and_waited_for(void **state) {
+  struct world *w = *state;
+  world_apply(w,
+              "{'kind':'Job','metadata':{'name':'sub-build-1','labels':{'rl-arena.io/submission':'sub'},"
+              "'ownerReferences':[{'uid':'another','controller':true}]},'status':{'conditions':[{'type':'Complete',"
+              "'status':'True'}]}}");
+  begin(state, INLINE, DEFAULTS);
+  assert_condition(w, "Built", "Unknown/JobNameTaken");
+  assert_says(w, "Built", "Delete that Job.");
+  world_delete(w, "Job", "sub-build-1");
+  world_settle(w);
+  assert_condition(w, "Built", "Unknown/Building");
+  builder_builds(w, "sub-build-1", DIGEST_A);
+  world_settle(w);
+  assert_condition(w, "Built", "True/Built");
+}
+
 static void a_ready_made_image_is_scanned_and_pinned_to_its_digest(void **state) {
   struct world *w = begin(state, "'image':'registry.test/mine:v7'", DEFAULTS);
   assert_int_equal(builder_jobs(w, "sub", "build"), 0);
@@ -546,6 +563,7 @@ int main(void) {
 #define scenario(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
       scenario(an_inline_source_is_built_scanned_and_ready),
+      scenario(a_job_of_its_name_that_is_anothers_is_told_and_waited_for),
       scenario(a_ready_made_image_is_scanned_and_pinned_to_its_digest),
       scenario(a_ready_made_image_without_a_digest_in_the_report_is_scanned_again),
       scenario(without_its_agent_it_waits),
