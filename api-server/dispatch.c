@@ -160,6 +160,8 @@ static void know_user(void *context, const char *user_id, const char *username, 
     x->user_id = mem_strdup(user_id);
     x->username = mem_strdup(username);
     admitted(x);
+  } else if (e->code == ERR_FORBIDDEN && x->route->auth == AUTH_OPTIONAL && !upgrade_is_route(x->route)) {
+    admitted(x);  // as anybody: a page that is for all does not close with the end of a token
   } else if (e->code == ERR_FORBIDDEN) {
     // Tokens that are no good use up the address' allowance: nobody tries many.
     if (take_allowance(x)) exchange_fail(x, 401, "unauthorized", "%s", e->text);

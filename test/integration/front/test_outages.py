@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import itertools
 import socket
 import threading
@@ -116,19 +117,32 @@ def test_postgresql_away(plane: Plane, start_server: Start) -> None:
         agent = make(one)
         server_of_its_own.stop()
         anyone = server.client()
-        for path in ("/agents", f"/agents/{agent['id']}", "/leaderboard", "/environments", "/matches", "/queue/pong"):
-            away(anyone.get(path))
-        for path in (f"/agents/{agent['id']}/stats", f"/submissions/agent/{agent['id']}", "/matches/replays",
-                     f"/matches/{NOWHERE}", f"/matches/{NOWHERE}/replay", f"/submissions/{NOWHERE}"):  # fmt: skip
-            away(anyone.get(path))
-        for path in ("/users/me", "/agents/my", *(f"/submissions/{NOWHERE}/{what}" for what in PRIVATE)):
-            away(one.get(path))
-        away(one.put("/users/me", {"fullName": "Nobody"}))
-        away(one.post("/auth/password", {"oldPassword": "correct horse", "newPassword": "battery staple"}))
-        away(anyone.post("/auth/login", {"email": one.name, "password": "correct horse"}))
         body = {"username": "late-comer", "email": "late@example.com", "password": "correct horse"}
-        away(anyone.post("/auth/register", body))
-        away(one.post("/agents", {"name": "Lost", "environmentId": "pong"}))
+        passwords = {"oldPassword": "correct horse", "newPassword": "battery staple"}
+        public = [
+            "/agents", f"/agents/{agent['id']}", f"/agents/{agent['id']}/stats", "/leaderboard", "/environments",
+            "/queue/pong", "/matches", f"/matches/{NOWHERE}", "/matches/replays", f"/matches/{NOWHERE}/replay",
+            f"/submissions/agent/{agent['id']}", f"/submissions/{NOWHERE}",
+        ]  # fmt: skip
+        own = ["/users/me", "/agents/my", *(f"/submissions/{NOWHERE}/{what}" for what in PRIVATE)]
+        asked: list[tuple[Client, str, str, Any]] = [
+            *((anyone, "GET", path, None) for path in public),
+            *((one, "GET", path, None) for path in own),
+            (anyone, "POST", "/auth/login", {"email": one.name, "password": "correct horse"}),
+            (anyone, "POST", "/auth/register", body),
+            (one, "POST", "/auth/password", passwords),
+            (one, "PUT", "/users/me", {"fullName": "Nobody"}),
+            (one, "POST", "/agents", {"name": "Lost", "environmentId": "pong"}),
+        ]
+
+        def ask(request: tuple[Client, str, str, Any]) -> Any:
+            who, method, path, content = request
+            return server.again(who).request(method, path, json=content)
+
+        # Together: for each, the front looks out for PostgreSQL for some seconds.
+        with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+            for answer in pool.map(ask, asked):
+                away(answer)
         server_of_its_own.start()
         seen("reads are back", lambda: anyone.get(f"/agents/{agent['id']}").status_code == 200)
         assert anyone.post("/auth/register", body).status_code == 201
