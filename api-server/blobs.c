@@ -60,7 +60,8 @@ void blob_chore_free(struct blob_chore *c) {
 static const struct db_statement statement_clean = {
     "blob_clean",
     "DELETE FROM blob_parts WHERE (upload, number) IN (SELECT upload, number FROM blob_parts p WHERE number >= 0"
-    " AND created_at < now() - interval '1 hour' AND NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload) LIMIT 200)"
+    " AND created_at < now() - interval '1 hour' AND NOT EXISTS (SELECT FROM blobs WHERE upload = p.upload)"
+    " LIMIT $1::int)"
     " AND pg_try_advisory_xact_lock(7262616, 1)"};
 
 static void on_cleaned(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
@@ -77,8 +78,10 @@ static void on_cleaned(void *context, const struct db_rows *rows, const struct e
 
 static void clean(void *context) {
   struct blobs *b = context;
+  char most[LOG_NUMBER_SIZE];
+  const struct db_value values[] = {DB_TEXT(log_number(CLEANED_AT_ONCE, most))};
   timer_set(b->cleaner, CLEANING_MS);
-  if (!b->cleaning) b->cleaning = db_query(b->db, &statement_clean, NULL, 0, on_cleaned, b);
+  if (!b->cleaning) b->cleaning = db_query(b->db, &statement_clean, values, 1, on_cleaned, b);
 }
 
 void blobs_clean(struct blobs *b) {
