@@ -293,7 +293,8 @@ def test_parts_of_a_killed_server_are_cleaned(front: ApiServer) -> None:
             )
         deleted = connection.execute(
             (pathlib.Path(__file__).parents[3] / "api-server" / "blobs.c").read_text().split('"blob_clean",')[1]
-            .split("};")[0].replace('"', "").replace("\n", " ")
+            .split("};")[0].replace('"', "").replace("\n", " ").replace("$1", "%s"),
+            (200,),
         )  # fmt: skip
         assert deleted.rowcount == 1
         connection.execute("DELETE FROM blob_parts WHERE created_at < now() - interval '5 minutes'")
