@@ -163,7 +163,7 @@ class Seen:
 
     def listen(self, kind: str, change: str, item: Object) -> None:
         now, meta = time.monotonic_ns(), item["metadata"]
-        if kind == "matches" and holds(item, "Rated"):
+        if kind == "matches" and meta["name"].startswith("react-") and holds(item, "Rated"):
             self.rated.setdefault(meta["uid"], now)
         elif kind == "jobs" and holds(item, "Complete"):
             self.jobs.setdefault(meta["labels"]["rl-arena.io/submission"], now)
