@@ -233,9 +233,8 @@ suite_integration() {
     quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
     stage cluster "$ARENA_ROOT/arena" up --cluster-only
     stage s3-server gobin_build versitygw
-    # fetch, the front and kube-probe with the sanitizers, the front where its memory is measured without; so the
-    # controller, under valgrind.
-    # In the order of their names, so that the longest, in crashes, are not left for the end.
+    # fetch, the front and kube-probe with the sanitizers; the front without where its memory is measured, and the
+    # controller, which runs under valgrind. In the order of their names: the longest, in crashes, are not left for last.
     ARENA_FETCH=$ARENA_ROOT/build/sanitize/fetch/fetch \
         ARENA_API_SERVER=$ARENA_ROOT/build/sanitize/api-server/api-server \
         ARENA_API_SERVER_PLAIN=$ARENA_ROOT/build/gcc/api-server/api-server \
