@@ -15,12 +15,13 @@ demo() {
 
 # Twelve agents came as YAML; the thirteenth is dora's, who knows the front only.
 arena_watch() {
-    local limit=$1 front password
+    local limit=$1 front
     front=$(front_url) || exit 1
-    password=$(secret_value demo-dora) || exit 1
-    KUBECONFIG=$ARENA_STATE/kubeconfig ARENA_PASSWORD=$password \
-        ARENA_KUBECTL="nsenter --net=/run/netns/$ARENA_NETNS -- $(gobin_path kubectl)" \
-        /usr/bin/python3 "$CLUSTER_DIR/watch.py" --examples "$ARENA_ROOT/examples" --limit "$limit" --front "$front" -- \
+    ARENA_PASSWORD=$(secret_value demo-dora) || exit 1
+    ARENA_KUBECTL="nsenter --net=/run/netns/$ARENA_NETNS -- $(gobin_path kubectl)"
+    export ARENA_PASSWORD ARENA_KUBECTL KUBECONFIG="$ARENA_STATE/kubeconfig"
+    # In the place of this process, so that whoever kills that has ended all of it: the lock is free then.
+    exec /usr/bin/python3 "$CLUSTER_DIR/watch.py" --examples "$ARENA_ROOT/examples" --limit "$limit" --front "$front" -- \
         /usr/bin/python3 "$ARENA_ROOT/examples/client/client.py" --url "$front" --user dora --agent Returner \
         --environment pong --limit "$limit" --description "Sends the ball back, and waits in the middle." \
         "$ARENA_ROOT/examples/client/agent"
