@@ -2,9 +2,9 @@
 
 All the time: matches of tic-tac-toe, two at once; a build from source, then the next; listeners at the front that
 connect, subscribe and go away again; somebody who reads the leaderboard, all at the rate that one address may have.
-Memory and file descriptors of controller,
-api-server and executor are read every ten seconds, and how long the leaderboard and a match took is kept.
-The first sixth is compared with the last one, after a start in which caches and pools fill.
+Memory and file descriptors of controller, api-server and executor are read every ten seconds, and how long the
+leaderboard and a match took is kept. The first sixth is compared with the last one, after a start in which caches and
+pools fill.
 """
 
 from __future__ import annotations

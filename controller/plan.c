@@ -91,21 +91,11 @@ void plan_cancel_match(struct plan *p, const struct match *m) {
   plan_add(p, ACTION_CANCEL_MATCH, &KIND_MATCH, m->meta.name)->uid = mem_strdup(m->meta.uid);
 }
 
-// Waiting and retrying are normal; these words say that something went wrong for good or that a
-// person should look.
-static bool is_warning(const struct condition *c) {
-  static const char *const bad_when_true[] = {"Failed"};
-  for (unsigned i = 0; i < array_size(bad_when_true); i++) {
-    if (text_equal(c->type, bad_when_true[i])) return c->status == CONDITION_TRUE;
+static bool is_among(const char *reason, const char *const *reasons, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (text_equal(reason, reasons[i])) return true;
   }
-  if (c->status != CONDITION_FALSE) return false;
-  static const char *const normal_when_false[] = {
-      "Waiting", "Pending", "InProgress", "NoSubmission", "Idle",   "AgentBusy", "AgentNotReady", "PodsStarting",
-      "Unrated", "Playing", "NotEnabled", "Paused",       "Played", "Once",      "Cooldown",      "AgentSuspended"};
-  for (unsigned i = 0; i < array_size(normal_when_false); i++) {
-    if (text_equal(c->reason, normal_when_false[i])) return false;
-  }
-  return true;
+  return false;
 }
 
 // What every match goes through, and every agent with it. Conditions tell it; as Events it would be more writes than
@@ -113,10 +103,17 @@ static bool is_warning(const struct condition *c) {
 static bool is_routine(const struct condition *c) {
   static const char *const reasons[] = {"Waiting", "Playing", "PodsStarting", "PodsReady", "Running",  "Preparing",
                                         "Played",  "Rating",  "Rated",        "Unrated",   "TimedOut", "Completed"};
-  for (unsigned i = 0; i < array_size(reasons); i++) {
-    if (text_equal(c->reason, reasons[i])) return true;
-  }
-  return false;
+  return is_among(c->reason, reasons, array_size(reasons));
+}
+
+// Waiting and retrying are normal; these words say that something went wrong for good or that a
+// person should look. Of what is no routine.
+static bool is_warning(const struct condition *c) {
+  static const char *const normal_when_false[] = {"Pending",   "InProgress",    "NoSubmission",  "Idle",
+                                                  "AgentBusy", "AgentNotReady", "NotEnabled",    "Paused",
+                                                  "Once",      "Cooldown",      "AgentSuspended"};
+  if (text_equal(c->type, "Failed")) return c->status == CONDITION_TRUE;
+  return c->status == CONDITION_FALSE && !is_among(c->reason, normal_when_false, array_size(normal_when_false));
 }
 
 void plan_events(struct plan *p, const struct kube_kind *kind, const struct meta *object,

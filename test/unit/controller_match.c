@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "base/str.h"
 
 #include "match.h"
@@ -173,37 +174,42 @@ static void both_sides_forfeiting_is_failed_and_unrated(void **state) {
   assert_int_equal(world_int(w, "Agent", "ann", "status.consecutiveForfeits"), 1);
 }
 
-static void five_forfeits_running_suspend_an_agent_until_its_next_submission(void **state) {
-  struct world *w = *state;
+static const char *const FIVE[] = {"m1", "m2", "m3", "m4", "m5"};
+
+// Ann is late in each of the five.
+static void forfeit_all(struct world *w) {
   w->game.failure[0] = WIRE_FAILURE_LATE;
-  static const char *const names[] = {"m1", "m2", "m3", "m4", "m5"};
-  for (int i = 0; i < 5; i++) {
-    world_add_match(w, names[i], "pong", "ann", "bob");
+  for (unsigned i = 0; i < array_size(FIVE); i++) {
+    world_add_match(w, FIVE[i], "pong", "ann", "bob");
     world_settle(w);
     w->now += 60000;
   }
+}
+
+static void add_second_version(struct world *w, const char *agent) {
+  cleanup_free char *text = mem_printf(
+      "{'kind':'Submission','metadata':{'name':'%s-v2'},'spec':{'agent':'%s','source':{'image':'r.test/%s:2'}},"
+      "'status':{'version':2,'image':'r.test/%s@sha256:22','conditions':[{'type':'Ready','status':'True',"
+      "'reason':'Ready'}]}}",
+      agent, agent, agent, agent);
+  world_apply(w, text);
+}
+
+static void five_forfeits_running_suspend_an_agent_until_its_next_submission(void **state) {
+  struct world *w = *state;
+  forfeit_all(w);
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Suspended");
   assert_string_equal(world_condition(w, "Agent", "ann", "Queued"), "False/TooManyForfeits");
-  world_apply(
-      w,
-      "{'kind':'Submission','metadata':{'name':'ann-v2'},'spec':{'agent':'ann','source':{'image':'r.test/ann:2'}},"
-      "'status':{'version':2,'image':'r.test/"
-      "ann@sha256:22','conditions':[{'type':'Ready','status':'True','reason':'Ready'}]}}");
+  add_second_version(w, "ann");
   world_settle(w);
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
 }
 
 static void a_suspended_agent_stays_out_when_the_matches_that_it_forfeited_are_gone(void **state) {
   struct world *w = *state;
-  w->game.failure[0] = WIRE_FAILURE_LATE;
-  static const char *const names[] = {"m1", "m2", "m3", "m4", "m5"};
-  for (int i = 0; i < 5; i++) {
-    world_add_match(w, names[i], "pong", "ann", "bob");
-    world_settle(w);
-    w->now += 60000;
-  }
-  for (int i = 0; i < 5; i++) {
-    world_delete(w, "Match", names[i]);
+  forfeit_all(w);
+  for (unsigned i = 0; i < array_size(FIVE); i++) {
+    world_delete(w, "Match", FIVE[i]);
     world_settle(w);
   }
   world_restart(w);
@@ -458,11 +464,7 @@ static void a_match_waits_for_the_submission_that_it_asks_for(void **state) {
               "{'agent':'bob','submission':'bob-v2'}]}}");
   world_settle(w);
   assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
-  world_apply(
-      w,
-      "{'kind':'Submission','metadata':{'name':'bob-v2'},'spec':{'agent':'bob','source':{'image':'r.test/bob:2'}},"
-      "'status':{'version':2,'image':'r.test/"
-      "bob@sha256:22','conditions':[{'type':'Ready','status':'True','reason':'Ready'}]}}");
+  add_second_version(w, "bob");
   world_settle(w);
   assert_condition(w, "m", "Complete", "True/Completed");
   assert_string_equal(world_text(w, "Match", "m", "status.participants.1.submission"), "bob-v2");
