@@ -206,7 +206,6 @@ static void send_call(void *context) {
   const char *headers[] = {str_text(&authorization), date_line, hash_line, range_line, NULL};
   c->tries++;
   c->request = http_start(s->http, &(struct http_options){
-                                       .http1 = true,  // parts of replays and uploads are large: see lib/kube/client.c
                                        .method = c->method,
                                        .url = str_text(&url),
                                        .headers = headers,

@@ -60,6 +60,10 @@ void index_remove(struct index *x, const char *key, const char *name) {
   if (n->count == 0) map_remove(x->by_key, key);
 }
 
+void index_remove_all(struct index *x, const char *key) {
+  map_remove(x->by_key, key);
+}
+
 const char *const *index_get(const struct index *x, const char *key, size_t *ret_count) {
   const struct names *n = map_get(x->by_key, key);
   *ret_count = n ? n->count : 0;

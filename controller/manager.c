@@ -8,7 +8,7 @@
 #include "apply.h"
 #include "seen.h"
 
-enum { CONCURRENCY = 16, CLAIM_DELAY_MS = 10 };
+enum { CONCURRENCY = 16 };
 
 const struct reconciler RECONCILERS[RECONCILER_COUNT] = {
     [RECONCILE_AGENT] = {"agent", &KIND_AGENT, CACHE_AGENTS, agent_look},
@@ -152,9 +152,18 @@ struct look {
   msec started, again;
 };
 
+// Those who waited for the agent are looked at again, in the order in which they came.
+static void release_claim(struct manager *m, const char *agent) {
+  map_remove(m->claims, agent);
+  for (unsigned id = 0; id < RECONCILER_COUNT; id++) {
+    enqueue_all(m, (enum reconciler_id)id, m->claim_waiters[id], agent);
+    index_remove_all(m->claim_waiters[id], agent);
+  }
+}
+
 static void release_claims(struct look *l) {
   for (unsigned i = 0; i < PARTICIPANTS_MAX; i++) {
-    if (l->claimed[i] != NULL) map_remove(l->m->claims, l->claimed[i]);
+    if (l->claimed[i] != NULL) release_claim(l->m, l->claimed[i]);
     free(l->claimed[i]);
     l->claimed[i] = NULL;
   }
@@ -206,12 +215,14 @@ static unsigned agents_of(const struct look *l, const char *ret[PARTICIPANTS_MAX
   return x ? x->participant_count : 0;
 }
 
-// Claims them until the plan is carried out. False: one is claimed by another plan right now.
+// Claims them until the plan is carried out. False: another plan claims one right now, and its end will tell.
 static bool claim(struct look *l) {
   const char *agents[PARTICIPANTS_MAX];
   const unsigned count = agents_of(l, agents);
   for (unsigned i = 0; i < count; i++) {
-    if (map_get(l->m->claims, agents[i]) != NULL) return false;
+    if (map_get(l->m->claims, agents[i]) == NULL) continue;
+    index_add(l->m->claim_waiters[l->id], agents[i], l->name);
+    return false;
   }
   for (unsigned i = 0; i < count; i++) {
     l->claimed[i] = mem_strdup(agents[i]);
@@ -224,7 +235,7 @@ static void look_at(struct manager *m, enum reconciler_id id, const char *name) 
   struct look *l = mem_alloc(sizeof(*l));
   *l = (struct look){.m = m, .id = id, .name = mem_strdup(name), .started = clock_monotonic()};
   if (!claim(l)) {
-    workqueue_done(m->queues[id], name, false, 0, CLAIM_DELAY_MS);
+    workqueue_done(m->queues[id], name, false, 0, 0);
     free(l->name);
     free(l);
     return;
@@ -315,6 +326,7 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
   m->environment_matches = index_new();
   m->logs = map_new(kept_log_free);
   m->claims = map_new(NULL);
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) m->claim_waiters[i] = index_new();
   m->seen_pods = seen_new();
   m->seen_jobs = seen_new();
   m->events = event_recorder_new(client, loop, "rl-arena-controller", settings->pod_name);
@@ -368,6 +380,7 @@ void manager_done(struct manager *m) {
   index_free(m->environment_matches);
   map_free(m->logs);
   map_free(m->claims);
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) index_free(m->claim_waiters[i]);
   map_free(m->seen_pods);
   map_free(m->seen_jobs);
 }

@@ -54,6 +54,7 @@ struct manager {
   struct wire_environments playable;  // environments.h
   struct map *logs;                   // by submission name: struct kept_log
   struct map *claims;                 // by agent name: while a plan about it is carried out
+  struct index *claim_waiters[RECONCILER_COUNT];  // by agent name: who is looked at when it is claimed no more
   struct map *seen_pods, *seen_jobs;  // by name: seen.h
   struct lease *lease;                // NULL: no election
   bool acting;

@@ -224,7 +224,9 @@ struct http *http_new(uv_loop_t *loop) {
   curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
   curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
   curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-  curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+  // One stream at a time on each connection: of several, libcurl 7.88 now and then leaves the end of a large one
+  // unread, and a list of 10,000 objects came to nothing. How many connections there are is the callers' number.
+  curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, 1L);
   curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
   return h;
 }

@@ -83,12 +83,8 @@ static void set_connection(struct http_request *r, const struct http_options *o)
     set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
     set(r, CURLOPT_FRESH_CONNECT, 1L);
     set(r, CURLOPT_FORBID_REUSE, 1L);
-  } else if (o->http1) {
-    set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   } else {
     set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    // Wait for a connection in the making and share it, rather than open one for each request.
-    if (strncasecmp(o->url, "https:", 6) == 0) set(r, CURLOPT_PIPEWAIT, 1L);
   }
   msec timeout = o->timeout == 0 ? HTTP_DEFAULT_TIMEOUT : o->timeout < 0 ? 0 : o->timeout;
   set(r, CURLOPT_TIMEOUT_MS, (long)timeout);

@@ -156,10 +156,7 @@ static void send_request(struct kube_call *call) {
   if (call->body != NULL) headers[n++] = content_type;
   if (authorization != NULL) headers[n++] = authorization;
 
-  // Not HTTP/2: of several streams on one connection libcurl 7.88 now and then leaves the end of a large one unread,
-  // and a list of 10,000 objects came to nothing. How many connections there are at a time is the callers' number.
   call->request = http_start(call->client->http, &(struct http_options){
-                                                     .http1 = true,
                                                      .method = call->method,
                                                      .url = call->url,
                                                      .headers = headers,

@@ -18,24 +18,23 @@ packages_missing() {
 }
 
 packages_install() {
-    local missing policy=/usr/sbin/policy-rc.d
+    local missing policy=/usr/sbin/policy-rc.d ours=$'#!/bin/sh\nexit 101'
     mapfile -t missing < <(packages_missing "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     require_root
     command -v apt-get >/dev/null || die "this is not Debian: install these by hand: ${missing[*]}"
     progress "installing ${#missing[@]} Debian packages"
-    # The packages' own services (etcd, a registry) are not wanted: the cluster
-    # starts these programs by itself, in its own network.
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' >"$policy"
-        chmod 755 "$policy"
-        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-    fi
-    run_logged apt-update apt-get -o DPkg::Lock::Timeout=600 update -qq || die "apt-get update failed"
-    run_logged apt-install env DEBIAN_FRONTEND=noninteractive \
-        apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" ||
-        die "apt-get could not install: ${missing[*]}"
-    if [ "$(cat "$policy" 2>/dev/null)" = $'#!/bin/sh\nexit 101' ]; then
-        rm -f "$policy"
-    fi
+    (
+        # The packages' own services (etcd, a registry) are not wanted: the cluster
+        # starts these programs by itself, in its own network. One that a killed run left is ours too.
+        if [ ! -e "$policy" ] || [ "$(cat "$policy")" = "$ours" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '%s\n' "$ours" >"$policy"
+            chmod 755 "$policy"
+        fi
+        run_logged apt-update apt-get -o DPkg::Lock::Timeout=600 update -qq || die "apt-get update failed"
+        run_logged apt-install env DEBIAN_FRONTEND=noninteractive \
+            apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" ||
+            die "apt-get could not install: ${missing[*]}"
+    ) || exit 1
 }

@@ -13,10 +13,7 @@ arena_test() {
     done
     rm -rf "$TEST_RESULTS"
     mkdir -p "$TEST_RESULTS"
-    packages_install cluster build test
-    TEST_PYTHON=$(test_python) || exit 1
-    # Continuous integration starts with an empty cluster and leaves none behind.
-    [ "${CI:-}" != true ] || "$ARENA_ROOT/arena" down --forget
+    packages_install cluster
     TEST_GROUPS=()
     trap test_end EXIT
     case " ${wanted[*]} " in
@@ -28,6 +25,10 @@ arena_test() {
         set +m
         ;;
     esac
+    packages_install build test
+    TEST_PYTHON=$(test_python) || exit 1
+    # Continuous integration starts with an empty cluster and leaves none behind.
+    [ "${CI:-}" != true ] || "$ARENA_ROOT/arena" down --forget
     if [ "${wanted[*]}" = "${TEST_SUITES[*]}" ]; then
         test_everything
     else

@@ -323,8 +323,8 @@ static void a_missing_authority_file_is_said(void **state) {
   assert_non_null(strstr(x->f.error.text, "/nonexistent/ca.crt"));
 }
 
-// Watches that never end and many calls at once, all started before there is a connection: one for all.
-static void requests_share_one_http2_connection(void **state) {
+// Watches that never end, and call after call: a connection for each watch, and one for all the calls.
+static void a_connection_serves_one_request_at_a_time_and_then_the_next(void **state) {
   struct fixture *x = *state;
   enum { WATCHES = 6, CALLS = 30 };
   const char *ca = peer_value(peer, "ca");
@@ -338,8 +338,8 @@ static void requests_share_one_http2_connection(void **state) {
   o.url = url_of("https", "h2", "/hold");
   for (int i = 0; i < WATCHES; i++) fetched_start((watch[i] = FETCHED_INIT, &watch[i]), x->h, o, true);
   o.url = url_of("https", "h2", "/hello");
-  for (int i = 0; i < CALLS; i++) fetched_start((call[i] = FETCHED_INIT, &call[i]), x->h, o, false);
   for (int i = 0; i < CALLS; i++) {
+    fetched_start((call[i] = FETCHED_INIT, &call[i]), x->h, o, false);
     loop_until(&x->loop, &call[i].done);
     assert_string_equal(str_text(&call[i].body), "hello");
     fetched_done(&call[i]);
@@ -347,7 +347,7 @@ static void requests_share_one_http2_connection(void **state) {
   o.url = url_of("https", "h2", "/connections");
   fetched_start(&last, x->h, o, false);
   loop_until(&x->loop, &last.done);
-  assert_int_equal(strtol(str_text(&last.body), NULL, 10), before + 1);
+  assert_int_equal(strtol(str_text(&last.body), NULL, 10), before + WATCHES + 1);
   fetched_done(&last);
   for (int i = 0; i < WATCHES; i++) {
     assert_false(watch[i].done);
@@ -436,7 +436,7 @@ int main(void) {
       with_client(an_unknown_certificate_is_refused),
       with_client(insecure_accepts_any_certificate),
       with_client(a_missing_authority_file_is_said),
-      with_client(requests_share_one_http2_connection),
+      with_client(a_connection_serves_one_request_at_a_time_and_then_the_next),
       with_client(an_etag_comes_along),
       with_client(an_etag_beyond_its_bound_is_none),
       with_client(a_guarded_request_reaches_no_private_address),

@@ -125,6 +125,21 @@ static uint64_t of_seen(const struct map *seen) {
   return sum;
 }
 
+// Who waits for an agent, in order. Where any key may be looked at, it does not matter who waits.
+static uint64_t of_claims(void) {
+  uint64_t sum = map_count(model->m->claims);
+  map_each (model->m->claims, e) {
+    for (unsigned id = 0; id < RECONCILER_COUNT && !model->scenario->any; id++) {
+      size_t count;
+      const char *const *names = index_get(model->m->claim_waiters[id], map_key(e), &count);
+      uint64_t h = hash_mix(hash_text(map_key(e)), id);
+      for (size_t i = 0; i < count; i++) h = hash_mix(h, hash_text(names[i]));
+      if (count > 0) sum += h;
+    }
+  }
+  return sum;
+}
+
 uint64_t fingerprint(void) {
   uint64_t h = hash_mix(of_objects(), (uint64_t)model->now);
   h = hash_mix(h, of_games());
@@ -145,7 +160,7 @@ uint64_t fingerprint(void) {
   uint64_t sum = 0;
   for (unsigned i = 0; i < model->flight_count; i++) sum += of_flight(&model->flights[i]);
   h = hash_mix(h, sum);
-  h = hash_mix(h, map_count(model->m->claims));
+  h = hash_mix(h, of_claims());
   // Places in its indexes follow from the caches.
   return h;
 }

@@ -45,9 +45,16 @@ MUTATIONS = [
     Mutation(
         "two plans write about one agent at the same time",
         "controller/manager.c",
-        "if (map_get(l->m->claims, agents[i]) != NULL) return false;",
-        "",
+        "if (map_get(l->m->claims, agents[i]) == NULL) continue;",
+        "if (true) continue;",
         "two matches at once",
+    ),
+    Mutation(
+        "who waits for an agent is forgotten when it is free again",
+        "controller/manager.c",
+        "    enqueue_all(m, (enum reconciler_id)id, m->claim_waiters[id], agent);\n",
+        "",
+        "two matches in turn, woken",
     ),
     Mutation(
         "claims are kept after the plan",
