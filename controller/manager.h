@@ -51,12 +51,12 @@ struct manager {
   struct index *agent_submissions, *agent_matches, *submission_pods, *environment_matches;
   struct event_recorder *events;
   struct executor *executor;
-  struct wire_environments playable;  // environments.h
-  struct map *logs;                   // by submission name: struct kept_log
-  struct map *claims;                 // by agent name: while a plan about it is carried out
+  struct wire_environments playable;              // environments.h
+  struct map *logs;                               // by submission name: struct kept_log
+  struct map *claims;                             // by agent name: while a plan about it is carried out
   struct index *claim_waiters[RECONCILER_COUNT];  // by agent name: who is looked at when it is claimed no more
-  struct map *seen_pods, *seen_jobs;  // by name: seen.h
-  struct lease *lease;                // NULL: no election
+  struct map *seen_pods, *seen_jobs;              // by name: seen.h
+  struct lease *lease;                            // NULL: no election
   bool acting;
   struct metric *reconcile_total, *reconcile_errors, *reconcile_seconds, *actions_total;
 };
