@@ -100,7 +100,19 @@ class Front:
         except Refused as refused:
             if refused.status != http.HTTPStatus.CONFLICT:
                 raise
-            answer = self.post("/auth/login", email=email, password=password)
+            try:
+                answer = self.post("/auth/login", email=email, password=password)
+            except Refused as wrong:
+                if wrong.status != http.HTTPStatus.UNAUTHORIZED:
+                    raise
+                raise Refused(
+                    wrong.status,
+                    f"there is a user {user}, or one with the address {email}, and this is another password: "
+                    "choose another --user, or give the --email of yours",
+                ) from wrong
+        name = answer["user"]["username"]
+        if name != user:
+            raise Refused(0, f"{email} is the address of {name}, not of {user}: give --user {name}, or another --email")
         self.token = answer["token"]
 
     def agent(self, name: str, environment: str, description: str) -> Json:
@@ -112,6 +124,8 @@ class Front:
             if refused.status != http.HTTPStatus.CONFLICT:
                 raise
             found = next(one for one in self.get("/agents/my")["agents"] if one["name"] == name)
+        if environment not in (found["environmentName"], found["environmentId"]):
+            raise Refused(0, f"your agent {name} plays {found['environmentName']}: choose another --agent")
         return found
 
     def events(self, seconds: float) -> Iterator[Json]:
@@ -155,8 +169,8 @@ def follow_build(front: Front, submission_id: str, seconds: float) -> None:
         if event and (event["type"] != "build_status" or event["payload"]["submissionId"] != submission_id):
             continue
         state = event["payload"] if event else front.get(f"/submissions/{submission_id}")["submission"]
-        text = f"{state['status']}: {state.get('message') or 'no message'}"
-        if text != told:
+        text = ": ".join(filter(None, (state["status"], state.get("message"))))
+        if not told.startswith(text):  # an event without a message tells nothing new
             say(text)
             told = text
         if state["status"] in FAILED:
@@ -165,13 +179,21 @@ def follow_build(front: Front, submission_id: str, seconds: float) -> None:
             return
 
 
-def follow_match(front: Front, agent_id: str, seconds: float) -> Json:
-    """The agent's latest match that is over; waits for the first one."""
+def submission_of(match: Json, agent_id: str) -> str | None:
+    """The one that the agent played it with."""
+    found: str | None = match.get("agent1SubmissionId" if match["agent1Id"] == agent_id else "agent2SubmissionId")
+    return found
+
+
+def follow_match(front: Front, agent_id: str, submission_id: str, seconds: float) -> Json:
+    """The latest match of the agent's submission that is over; waits for the first one."""
     for event in front.events(seconds):
         if event and event["type"] != "match_completed":
             continue
         done: list[Json] = [
-            one for one in front.get(f"/matches/agent/{agent_id}")["matches"] if one["status"] == "completed"
+            one
+            for one in front.get(f"/matches/agent/{agent_id}")["matches"]
+            if one["status"] == "completed" and submission_of(one, agent_id) == submission_id
         ]
         if done:
             return done[0]
@@ -188,19 +210,24 @@ def result(match: Json, agent_id: str) -> str:
 
 
 def take_part(front: Front, options: argparse.Namespace) -> None:
-    email = options.email or f"{options.user}@example.com"
-    front.sign_in(options.user, email, os.environ["ARENA_PASSWORD"])
+    password = os.environ.get("ARENA_PASSWORD")
+    if not password:
+        raise Refused(0, "your password is expected in the environment: ARENA_PASSWORD='...' client.py ...")
+    front.sign_in(options.user, options.email or f"{options.user}@example.com", password)
     agent = front.agent(options.agent, options.environment, options.description)
     say(f"{options.user}'s agent {agent['name']} in {options.environment}")
-    if agent.get("activeSubmissionId") and not options.again:
-        say("its code is there already")
+    submission_id = agent.get("activeSubmissionId")
+    if submission_id and not options.again:
+        say("code of it plays already; --again sends this as a new version")
     else:
         name, content = packed(options.code)
-        submission = front.upload(agent["id"], name, content)
+        submission_id = front.upload(agent["id"], name, content)["id"]
         say(f"sent {name} ({len(content)} bytes)")
-        follow_build(front, submission["id"], options.limit)
-    match = follow_match(front, agent["id"], options.limit)
+        follow_build(front, submission_id, options.limit)
+    match = follow_match(front, agent["id"], submission_id, options.limit)
     say(result(match, agent["id"]))
+    if match.get("errorMessage"):
+        say(match["errorMessage"])
     agent = front.get(f"/agents/{agent['id']}")["agent"]
     say(f"rating {agent['elo']} after {agent['totalMatches']}, rank {agent.get('rank', 'none')}")
     if match.get("replayHtmlUrl"):
@@ -221,8 +248,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         take_part(Front(options.url), options)
-    except KeyError as error:
-        print(f"client: {error} is missing", file=sys.stderr)
+    except ConnectionError as error:
+        print(f"client: {options.url} can not be reached ({error}): is the arena up?", file=sys.stderr)
     except (Refused, TimeoutError, OSError) as error:
         print(f"client: {error}", file=sys.stderr)
     else:

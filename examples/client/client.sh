@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# RL Arena's REST interface with curl and jq: an account, an agent, its code, what became of it.
+# RL Arena's REST interface with curl and jq: an account, an agent, its code, what became of it, the first match.
 #
 #   ARENA_PASSWORD=... ./client.sh http://127.0.0.1:8800 carol Returner pong agent/agent.py
 set -euo pipefail
@@ -11,27 +11,32 @@ fi
 api=$1/api/v1 user=$2 name=$3 environment=$4 code=$5
 token=
 
-# call METHOD PATH [CURL ARGUMENTS]: prints the answer; says why when it is an error, and gives its status.
+# call METHOD PATH [CURL ARGUMENTS]: prints the answer; says why when it is an error. 9: there is one already.
 call() {
     local method=$1 path=$2 answer status
     shift 2
     answer=$(curl -sS -X "$method" -H "Authorization: Bearer $token" -w '\n%{http_code}' "$@" "$api$path") || return 1
     status=${answer##*$'\n'}
     answer=${answer%$'\n'*}
+    [ "$status" != 409 ] || return 9
     if [ "$status" -ge 400 ]; then
         jq -r '.message // .error' <<<"$answer" >&2
-        return $((status - 300))
+        return 1
     fi
     printf '%s\n' "$answer"
 }
 
 # The body is read from stdin: a password on a command line could be seen by others.
+post() {
+    call POST "$1" -H 'Content-Type: application/json' --data-binary @-
+}
+
 account=$(jq -n --arg user "$user" '{username: $user, email: "\($user)@example.com", password: env.ARENA_PASSWORD}')
-token=$({ call POST /auth/register -H 'Content-Type: application/json' --data-binary @- <<<"$account" ||
-    call POST /auth/login -H 'Content-Type: application/json' --data-binary @- <<<"$account"; } | jq -r .token)
+session=$(post /auth/register <<<"$account") || { [ $? = 9 ] && session=$(post /auth/login <<<"$account"); } || exit 1
+token=$(jq -r .token <<<"$session")
 
 agent=$(jq -n --arg name "$name" --arg environment "$environment" '{name: $name, environmentId: $environment}')
-call POST /agents -H 'Content-Type: application/json' --data-binary @- <<<"$agent" >/dev/null || [ $? = 109 ] # there already
+post /agents <<<"$agent" >/dev/null || [ $? = 9 ] || exit 1
 agent=$(call GET /agents/my | jq -r --arg name "$name" '.agents[] | select(.name == $name) | .id')
 echo "agent $agent"
 
@@ -46,6 +51,16 @@ until [[ $status =~ ^(active|success|build_failed|failed|rejected)$ ]]; do
     status=${now%%:*}
 done
 [[ $status =~ ^(active|success)$ ]] || exit 1
+
+echo "waiting for its first match"
+until match=$(call GET "/matches/agent/$agent" | jq -e --arg submission "$submission" \
+    'first(.matches[] | select(.status == "completed" and $submission == (.agent1SubmissionId, .agent2SubmissionId)))'); do
+    sleep 3
+done
+jq -r --arg agent "$agent" --arg arena "$1" '"\(.agent1Name) against \(.agent2Name): " +
+    if .winnerId == null then "a draw" elif .winnerId == $agent then "won" else "lost" end,
+    .errorMessage // empty,
+    if .replayHtmlUrl then "replay \($arena)\(.replayHtmlUrl)" else empty end' <<<"$match"
 
 call GET "/leaderboard/environment/$environment?limit=10" |
     jq -r '.leaderboard[] | "\(.rank)\t\(.elo)\t\(.name)\t\(.username)"'

@@ -24,21 +24,21 @@ PASSWORD = "of-the-examples"
 class Running:
     """A client at work, as somebody runs it."""
 
-    def __init__(self, tmp_path: pathlib.Path, *command: Any) -> None:
+    def __init__(self, tmp_path: pathlib.Path, *command: Any, **environment: str) -> None:
         self.log = tmp_path / "log"
-        environment = {"PATH": os.environ["PATH"], "ARENA_PASSWORD": PASSWORD}
+        environment = {"PATH": os.environ["PATH"], "ARENA_PASSWORD": PASSWORD} | environment
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
-    def ended(self) -> str:
-        """What it has said; it went well."""
+    def ended(self, code: int = 0) -> str:
+        """What it has said; it went well, or as told."""
         try:
-            code = self.process.wait(90)
+            found = self.process.wait(90)
         finally:
             self.process.kill()
-        assert code == 0, self.log.read_text()
+        assert found == code, self.log.read_text()
         return self.log.read_text()
 
 
@@ -59,6 +59,16 @@ def submitted(namespace: Namespace, owner: str, count: int = 1) -> dict[str, Any
     return dict(seen("the code is handed in", look))
 
 
+def play(namespace: Namespace, agent: dict[str, Any], submission: dict[str, Any], number: int = 1) -> None:
+    """A match that the agent wins with this submission."""
+    name = agent["metadata"]["name"]
+    opponent = f"opponent-{number}-of-{agent['spec']['owner']}"
+    namespace.agent(opponent, "nobody", displayName="Opponent")
+    sides = [{"agent": name, "submission": submission["metadata"]["name"]}, {"agent": opponent}]
+    namespace.create("matches", f"match-{number}-of-{name}"[:63], {"environment": "pong", "participants": sides})
+    namespace.play(f"match-{number}-of-{name}"[:63], 0, numbers=(number, 1))
+
+
 def test_the_shell_client_takes_part_and_comes_again(
     server: ApiServer, namespace: Namespace, tmp_path: pathlib.Path
 ) -> None:
@@ -69,9 +79,11 @@ def test_the_shell_client_takes_part_and_comes_again(
         assert one["spec"]["source"]["inline"]["files"]["agent.py"] == (CODE / "agent.py").read_text()
         uid = one["metadata"]["uid"]
         finish(namespace, {"id": uid}, version=number)
+        play(namespace, agent_of(namespace, "shelly"), one, number)
         agent = agent_of(namespace, "shelly")["metadata"]["uid"]
         said = client.ended()
         assert f"agent {agent}\nsubmission {uid}\n" in said and re.search("^success: ", said, re.MULTILINE), said
+        assert "Returner against Opponent: won\n" in said, said
 
 
 def test_the_shell_client_says_why_not(server: ApiServer, namespace: Namespace, tmp_path: pathlib.Path) -> None:
@@ -83,17 +95,52 @@ def test_the_shell_client_says_why_not(server: ApiServer, namespace: Namespace, 
 def test_the_python_client_follows_its_code_to_the_first_match(
     server: ApiServer, namespace: Namespace, tmp_path: pathlib.Path
 ) -> None:
-    client = Running(
-        tmp_path, sys.executable, FOLDER / "client.py", "--url", server.url, "--user", "pia", "--agent", "Returner",
+    command = [
+        sys.executable, FOLDER / "client.py", "--url", server.url, "--user", "pia", "--agent", "Returner",
         "--environment", "pong", "--limit", "60", CODE,
-    )  # fmt: skip
+    ]  # fmt: skip
+    namespace.queue("chess")
+    client = Running(tmp_path, *command)
     one = submitted(namespace, "pia")
     assert one["spec"]["source"].keys() == {"archive"}  # the folder, packed
     finish(namespace, {"id": one["metadata"]["uid"]})
-    agent = agent_of(namespace, "pia")["metadata"]["name"]
-    namespace.agent("opponent-of-pia", "nobody", displayName="Opponent")
-    sides = [{"agent": agent}, {"agent": "opponent-of-pia"}]
-    namespace.create("matches", "match-of-pia", {"environment": "pong", "participants": sides})
-    namespace.play("match-of-pia", 0, numbers=(1, 1))
+    play(namespace, agent_of(namespace, "pia"), one)
     said = client.ended()
     assert "Returner beat Opponent, rating +20" in said, said
+
+    agent = agent_of(namespace, "pia")["metadata"]
+    namespace.status("agents", agent["name"], {"activeSubmission": one["metadata"]["name"]})
+    pia = server.client()
+    active = seen("it plays", lambda: pia.get(f"/agents/{agent['uid']}").json()["agent"].get("activeSubmissionId"))
+    assert active == one["metadata"]["uid"]
+    said = Running(tmp_path, *command).ended()
+    assert "code of it plays already; --again sends this as a new version" in said, said
+    assert "Returner beat Opponent" in said, said
+
+    said = Running(tmp_path, *command[:-1], "--environment", "chess", CODE).ended(1)
+    assert "your agent Returner plays pong: choose another --agent" in said, said
+    said = Running(tmp_path, *command[:-1], "--user", "mia", "--email", "pia@example.com", CODE).ended(1)
+    assert "pia@example.com is the address of pia, not of mia" in said, said
+
+
+def test_the_python_client_says_why_not(server: ApiServer, tmp_path: pathlib.Path) -> None:
+    server.register("quentin")
+
+    def said(url: str, password: str) -> str:
+        command = (
+            FOLDER / "client.py",
+            "--url",
+            url,
+            "--user",
+            "quentin",
+            "--agent",
+            "A",
+            "--environment",
+            "pong",
+            CODE,
+        )
+        return Running(tmp_path, sys.executable, *command, ARENA_PASSWORD=password).ended(1)
+
+    assert "there is a user quentin, or one with the address quentin@example.com" in said(server.url, "another-one")
+    assert "ARENA_PASSWORD='...' client.py" in said(server.url, "")
+    assert "http://127.0.0.1:1 can not be reached" in said("http://127.0.0.1:1", PASSWORD)
