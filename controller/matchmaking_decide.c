@@ -11,6 +11,7 @@
 #define UNKNOWN_ENVIRONMENT "UnknownEnvironment"
 
 enum { KNOWN_SHOWN_MAX = 700 };  // of a sentence that says more
+enum { TOLD_AGAIN_MS = 60 * 1000 };
 
 struct pass {
   struct pairing_agent *entries;
@@ -199,6 +200,18 @@ static bool say_ready(const struct matchmaking_view *v, struct conditions *c, ms
   return true;
 }
 
+// When it looked is written with what the look changed. Alone it is written once a minute: where nobody comes and goes,
+// next to nothing is written.
+static json *patch_of(const struct queue *q, struct queue_status *next, bool looked, msec next_run, msec now) {
+  json *patch = queue_status_patch(&q->status, next);
+  const msec told = q->status.last_run;
+  if (!looked || (patch == NULL && told <= now && now < told + TOLD_AGAIN_MS)) return patch;
+  json_put(&patch);
+  next->last_run = now;
+  next->next_run = next_run;
+  return queue_status_patch(&q->status, next);
+}
+
 void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan *ret) {
   const struct queue *q = v->self;
   if (q->meta.deleted != 0) return;
@@ -219,15 +232,13 @@ void matchmaking_decide(const struct matchmaking_view *v, msec now, struct plan 
       make_matches(v, &pass, now, &next, &matches);
     }
     pass_done(&pass);
-    next.last_run = now;
-    next.next_run = !makes ? 0 : now + interval;
     plan_again(ret, interval);
   } else {
     plan_again(ret, q->status.last_run + interval - now);
   }
   // The matches first: their names make repeating them harmless, a lost pass would not be.
   plan_append(ret, &matches);
-  plan_patch_status(ret, &KIND_QUEUE, &q->meta, queue_status_patch(&q->status, &next));
+  plan_patch_status(ret, &KIND_QUEUE, &q->meta, patch_of(q, &next, due, makes ? now + interval : 0, now));
   plan_events(ret, &KIND_QUEUE, &q->meta, &q->status.conditions, &next.conditions);
   queue_status_done(&next);
 }

@@ -10,11 +10,11 @@
 #include "owned.h"
 #include "query.h"
 
-// How long somebody who enters now may expect to wait: what others waited lately, but at least until the next look for
-// pairs. NULL: nobody knows, since no pairs are made.
+// How long somebody who enters now may expect to wait: what others waited lately, but at least from one look for pairs
+// to the next. NULL: nobody knows, since no pairs are made.
 #define EXPECTED                                                                   \
   "CASE WHEN environment_status(e) = 'open' THEN greatest(e.median_wait_seconds, " \
-  "ceil(extract(epoch FROM coalesce(e.next_run_at, now()) - now()))::int, 0) END"
+  "ceil(extract(epoch FROM e.next_run_at - e.last_run_at))::int, 0) END"
 
 static const struct db_statement QUEUE = {
     "queue_one",

@@ -46,6 +46,21 @@ static void waiting_agents_are_paired_and_play(void **state) {
   assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.matchedTotal"), 1);
 }
 
+static void looks_that_change_nothing_are_written_once_a_minute(void **state) {
+  struct world *w = *state;
+  world_add_agent(w, "ann", "anna", "pong");
+  world_wait(w, 10000, 1000);
+  cleanup_free char *first = mem_strdup(world_text(w, "MatchmakingQueue", "pong", "status.lastRunTime"));
+  world_wait(w, 40000, 1000);
+  assert_string_equal(world_text(w, "MatchmakingQueue", "pong", "status.lastRunTime"), first);
+  world_wait(w, 20000, 1000);
+  assert_string_not_equal(world_text(w, "MatchmakingQueue", "pong", "status.lastRunTime"), first);
+  // And what changes something at once, as often as looks are due.
+  world_add_agent(w, "bob", "bert", "pong");
+  world_wait(w, 31000, 1000);
+  assert_int_equal(world_int(w, "MatchmakingQueue", "pong", "status.matchedTotal"), 1);
+}
+
 static void agents_of_one_owner_do_not_meet(void **state) {
   struct world *w = *state;
   world_add_agent(w, "ann", "anna", "pong");
@@ -230,6 +245,7 @@ int main(void) {
 #define scenario(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
   const struct CMUnitTest tests[] = {
       scenario(waiting_agents_are_paired_and_play),
+      scenario(looks_that_change_nothing_are_written_once_a_minute),
       scenario(agents_of_one_owner_do_not_meet),
       scenario(the_same_pair_meets_again_only_after_the_cooldown),
       scenario(a_cooldown_is_kept_to_the_millisecond),
