@@ -91,7 +91,9 @@ static void activate(struct agent_turn *t) {
   }
   if (t->v->queue == NULL) {
     ready(t, CONDITION_FALSE, "EnvironmentNotFound",
-          "There is no MatchmakingQueue %s. Create it to offer this environment.", t->a->environment);
+          "There is no MatchmakingQueue %s: see kubectl get matchmakingqueues. Create it to offer this environment; to "
+          "play another one, delete this Agent and apply it with that.",
+          t->a->environment);
     t->active = NULL;
   } else if (t->active != NULL) {
     ready(t, CONDITION_TRUE, "Ready", "Version %d (submission %s) is active.", t->active->status.version,
@@ -198,15 +200,26 @@ static int32_t forfeits_of(const struct agent_turn *t) {
   return out && t->record.forfeits < FORFEITS_MAX ? old->consecutive_forfeits : t->record.forfeits;
 }
 
+static void say_suspended(struct agent_turn *t) {
+  const struct match *last = t->record.last_forfeit;
+  if (last == NULL) {
+    queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits", "It forfeited %d times running. A new submission brings it back.",
+              t->next.consecutive_forfeits);
+    return;
+  }
+  const struct participant_status *p = &last->status.participants[match_seat_of(last, t->a->meta.name)];
+  queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits",
+            "It forfeited %d times running, the last time in match %s: %.*s. A new submission brings it back.",
+            t->next.consecutive_forfeits, last->meta.name, match_why_length(p), match_why(p));
+}
+
 static void decide_queue(struct agent_turn *t) {
   if (t->a->suspended) {
     queue_set(t, QUEUE_SUSPENDED, "Suspended", "spec.suspended is true.");
   } else if (t->active == NULL) {
     queue_set(t, QUEUE_IDLE, "Idle", "It is not Ready.");
   } else if (t->next.consecutive_forfeits >= FORFEITS_MAX) {
-    queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits",
-              "It forfeited %d times running; the last match says why. A new submission brings it back.",
-              t->next.consecutive_forfeits);
+    say_suspended(t);
   } else if (!t->a->enabled) {
     queue_set(t, QUEUE_IDLE, "NotEnabled", "spec.matchmaking.enabled is false.");
   } else {

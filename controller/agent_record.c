@@ -68,5 +68,6 @@ void agent_record(const char *agent, const char *active_submission, int32_t rate
     if (m->status.participants[match_seat_of(m, agent)].outcome != OUTCOME_FORFEIT) break;
     ret->forfeits++;
   }
+  ret->last_forfeit = ret->forfeits > 0 ? recent.items[0] : NULL;
   ret->only_forfeits = ret->forfeits == (int32_t)recent.count;
 }

@@ -91,7 +91,9 @@ static msec start_of(const struct match_turn *t) {
 
 void match_admit(struct match_turn *t) {
   if (t->v->queue == NULL) {
-    waits(t, "EnvironmentNotFound", "There is no MatchmakingQueue %s. Create it to offer this environment.",
+    waits(t, "EnvironmentNotFound",
+          "There is no MatchmakingQueue %s: see kubectl get matchmakingqueues. Create it to offer this environment, or "
+          "delete this Match.",
           t->m->environment);
     return;
   }

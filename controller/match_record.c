@@ -77,18 +77,46 @@ static void fill_elo(struct match_turn *t) {
   }
 }
 
-// The first line says what happened; the agent's own output, which follows, stays in its seat.
-static int first_line(const struct participant_status *p) {
+int match_why_length(const struct participant_status *p) {
   enum { SHOWN = 160 };
-  const size_t length = p->error_message ? strcspn(p->error_message, "\n") : 0;
+  const size_t length = strcspn(match_why(p), "\n");
   return length < SHOWN ? (int)length : (int)text_utf8_prefix(p->error_message, SHOWN);
+}
+
+const char *match_why(const struct participant_status *p) {
+  return p->error_message ? p->error_message : "no reason given";
+}
+
+// The seat that forfeited, if one did.
+static const struct participant_status *forfeit_of(const struct match_status *s) {
+  for (unsigned i = 0; i < s->participant_count; i++) {
+    if (s->participants[i].outcome == OUTCOME_FORFEIT) return &s->participants[i];
+  }
+  return NULL;
 }
 
 static void both_forfeited(struct match_turn *t) {
   const struct participant_status *a = &t->next.participants[0], *b = &t->next.participants[1];
   match_fail(t, "BothForfeited", "Both agents forfeited, nobody's rating changes. %s: %.*s; %s: %.*s", a->agent,
-             first_line(a), a->error_message ? a->error_message : "", b->agent, first_line(b),
-             b->error_message ? b->error_message : "");
+             match_why_length(a), match_why(a), b->agent, match_why_length(b), match_why(b));
+}
+
+static void say_executed(struct match_turn *t, const struct wire_result *r) {
+  struct conditions *all = &t->next.conditions;
+  const int64_t generation = t->m->meta.generation;
+  const char *plural = r->steps == 1 ? "" : "s";
+  const struct participant_status *out = forfeit_of(&t->next);
+  if (out != NULL) {
+    condition_set(all, "Executed", CONDITION_TRUE, "Forfeited", generation, t->now,
+                  "%s forfeited after %lld step%s: %.*s", out->agent, (long long)r->steps, plural,
+                  match_why_length(out), match_why(out));
+  } else if (r->status == WIRE_TIMEOUT) {
+    condition_set(all, "Executed", CONDITION_TRUE, "TimedOut", generation, t->now,
+                  "The time was over after %lld step%s.", (long long)r->steps, plural);
+  } else {
+    condition_set(all, "Executed", CONDITION_TRUE, "Played", generation, t->now, "Played to its end after %lld step%s.",
+                  (long long)r->steps, plural);
+  }
 }
 
 void match_record(struct match_turn *t, const struct wire_result *r) {
@@ -116,9 +144,7 @@ void match_record(struct match_turn *t, const struct wire_result *r) {
     return;
   }
   const int64_t generation = t->m->meta.generation;
-  condition_set(&t->next.conditions, "Executed", CONDITION_TRUE, r->status == WIRE_TIMEOUT ? "TimedOut" : "Played",
-                generation, t->now, "%s after %lld steps.",
-                r->status == WIRE_TIMEOUT ? "The time was over" : "Played to its end", (long long)r->steps);
+  say_executed(t, r);
   const char *why_not = unrated_because(t);
   if (why_not == NULL) {
     fill_elo(t);
@@ -179,7 +205,13 @@ void match_rate(struct match_turn *t) {
   }
   char text[ERROR_TEXT_MAX];
   describe(&t->next, text, sizeof(text));
-  condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
+  const struct participant_status *out = forfeit_of(&t->next);
+  if (out != NULL) {
+    condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now,
+                  "%s %s forfeited: %.*s", text, out->agent, match_why_length(out), match_why(out));
+  } else {
+    condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
+  }
   condition_remove(&t->next.conditions, "Reconciling");
   match_end(t);
   match_phase(t, "Complete", "Completed");

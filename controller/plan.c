@@ -109,9 +109,9 @@ static bool is_routine(const struct condition *c) {
 // Waiting and retrying are normal; these words say that something went wrong for good or that a
 // person should look. Of what is no routine.
 static bool is_warning(const struct condition *c) {
-  static const char *const normal_when_false[] = {"Pending",   "InProgress",    "NoSubmission",  "Idle",
-                                                  "AgentBusy", "AgentNotReady", "NotEnabled",    "Paused",
-                                                  "Once",      "Cooldown",      "AgentSuspended"};
+  static const char *const normal_when_false[] = {"Pending",   "InProgress",    "NoSubmission",   "Idle",
+                                                  "AgentBusy", "AgentNotReady", "NotEnabled",     "Paused",
+                                                  "Once",      "Cooldown",      "AgentSuspended", "AgentNotFound"};
   if (text_equal(c->type, "Failed")) return c->status == CONDITION_TRUE;
   return c->status == CONDITION_FALSE && !is_among(c->reason, normal_when_false, array_size(normal_when_false));
 }

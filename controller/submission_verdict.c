@@ -80,11 +80,10 @@ void submission_verdict(struct submission_step *s) {
     return;
   }
   if (!v->queue || v->queue->meta.deleted) {
-    snprintf(
-        message, sizeof(message),
-        "It is built and scanned, but there is no MatchmakingQueue \"%.100s\", whose scan policy decides: create it "
-        "to offer this environment.",
-        v->agent->environment);
+    snprintf(message, sizeof(message),
+             "It is built and scanned, but there is no MatchmakingQueue \"%.100s\", whose scan policy decides: create "
+             "it, or apply the Agent anew for another.",
+             v->agent->environment);
     step_wait(s, "Pending", "EnvironmentNotFound", message);
     return;
   }

@@ -31,6 +31,7 @@ arena_watch() {
 # executor's web server.
 arena_replay() {
     local match=${1:-} id url target
+    match=${match##*/} # as kubectl prints it: match.rl-arena.io/NAME
     [ -n "$match" ] || die "usage: ./arena replay MATCH (names: ./arena kubectl -n rl-arena get matches)"
     url=$(kubectl_admin -n rl-arena get match "$match" -o 'jsonpath={.metadata.uid} {.status.replay.htmlUrl}') || exit 1
     id=${url%% *} url=${url#* }

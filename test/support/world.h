@@ -79,3 +79,5 @@ const char *world_text(struct world *w, const char *kind, const char *name, cons
 int64_t world_int(struct world *w, const char *kind, const char *name, const char *path);
 // A condition's "True/Reason", "" when absent; valid until the next call.
 const char *world_condition(struct world *w, const char *kind, const char *name, const char *type);
+// Its message, borrowed until the object changes; "" when there is none.
+const char *world_message(struct world *w, const char *kind, const char *name, const char *type);

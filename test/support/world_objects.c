@@ -147,14 +147,24 @@ int64_t world_int(struct world *w, const char *kind, const char *name, const cha
   return json_int(at_path(w, kind, name, path, last), last, -1);
 }
 
-const char *world_condition(struct world *w, const char *kind, const char *name, const char *type) {
-  static char text[160];
+static json *condition_of(struct world *w, const char *kind, const char *name, const char *type) {
   json *list = json_get(json_get(world_get(w, kind, name), "status"), "conditions");
   for (size_t i = 0; i < json_length(list); i++) {
     json *c = json_item(list, i);
-    if (!text_equal(json_text(c, "type"), type)) continue;
-    snprintf(text, sizeof(text), "%s/%s", json_text(c, "status"), json_text(c, "reason"));
-    return text;
+    if (text_equal(json_text(c, "type"), type)) return c;
   }
-  return "";
+  return NULL;
+}
+
+const char *world_condition(struct world *w, const char *kind, const char *name, const char *type) {
+  static char text[160];
+  json *c = condition_of(w, kind, name, type);
+  if (c == NULL) return "";
+  snprintf(text, sizeof(text), "%s/%s", json_text(c, "status"), json_text(c, "reason"));
+  return text;
+}
+
+const char *world_message(struct world *w, const char *kind, const char *name, const char *type) {
+  const char *message = json_text(condition_of(w, kind, name, type), "message");
+  return message ? message : "";
 }

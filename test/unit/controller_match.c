@@ -160,6 +160,14 @@ static void an_agent_that_forfeits_loses_and_the_reason_stands_in_status(void **
   assert_string_equal(world_text(w, "Match", "m", "status.participants.1.errorMessage"), "its code raised");
   assert_int_equal(world_int(w, "Agent", "bob", "status.rating.losses"), 1);
   assert_int_equal(world_int(w, "Agent", "bob", "status.consecutiveForfeits"), 1);
+  // Whoever reads conditions or Events need not know where else to look.
+  assert_condition(w, "m", "Executed", "True/Forfeited");
+  const char *said = world_message(w, "Match", "m", "Executed");
+  assert_non_null(strstr(said, "bob forfeited after"));
+  assert_non_null(strstr(said, ": its code raised"));
+  said = world_message(w, "Match", "m", "Complete");
+  assert_non_null(strstr(said, "ann won. ann 1500 -> "));
+  assert_non_null(strstr(said, " bob forfeited: its code raised"));
 }
 
 static void both_sides_forfeiting_is_failed_and_unrated(void **state) {
@@ -200,6 +208,7 @@ static void five_forfeits_running_suspend_an_agent_until_its_next_submission(voi
   forfeit_all(w);
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Suspended");
   assert_string_equal(world_condition(w, "Agent", "ann", "Queued"), "False/TooManyForfeits");
+  assert_non_null(strstr(world_message(w, "Agent", "ann", "Queued"), "5 times running, the last time in match m5: "));
   add_second_version(w, "ann");
   world_settle(w);
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
