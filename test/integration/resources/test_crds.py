@@ -573,6 +573,7 @@ def test_refused(arena: Arena, case: str) -> None:
     kind, spec, field, words = REFUSED[case]
     answer = arena.create(kind, object_name(kind), spec)
     assert answer.status in (400, 422), f"accepted: {answer.body}"
+    assert "evaluating rule" not in answer.message, "a rule could not judge what another one has refused"
     if not field:
         assert words in answer.message
         return
