@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,7 +12,56 @@
 
 enum { MAX_DEPTH = 64 };
 
+// The ] that ends the array whose [ is at `at`, NULL when the text ends before it.
+static const char *array_end(const char *at, const char *end) {
+  size_t depth = 0;
+  bool quoted = false;
+  for (; at < end; at++) {
+    if (quoted) {
+      if (*at == '\\')
+        at++;
+      else if (*at == '"')
+        quoted = false;
+    } else if (*at == '"') {
+      quoted = true;
+    } else if (*at == '[') {
+      depth++;
+    } else if (*at == ']' && --depth == 0) {
+      return at;
+    }
+  }
+  return NULL;
+}
+
+// Finds the next array with that key: *ret_from behind its [, *ret_to its ]. Inside a string the key's first quote
+// would have a backslash.
+static bool next_array(const char *text, const char *end, const char *key, const char **ret_from, const char **ret_to) {
+  char wanted[64];
+  const int length = snprintf(wanted, sizeof(wanted), "\"%s\":[", key);
+  for (const char *at = text; (at = memmem(at, (size_t)(end - at), wanted, (size_t)length)) != NULL; at++) {
+    if (at > text && at[-1] == '\\') continue;
+    *ret_from = at + length;
+    *ret_to = array_end(*ret_from - 1, end);
+    return *ret_to != NULL;
+  }
+  return false;
+}
+
+// A piece that is not the last one: 0, or what is wrong at *ret_offset.
+static enum json_tokener_error parse_piece(json_tokener *t, const char *text, size_t length, size_t *ret_offset) {
+  json *early = json_tokener_parse_ex(t, text, (int)length);
+  const enum json_tokener_error problem = json_tokener_get_error(t);
+  *ret_offset = json_tokener_get_parse_end(t);
+  if (early == NULL) return problem == json_tokener_continue ? json_tokener_success : problem;
+  json_object_put(early);
+  return json_tokener_error_parse_unexpected;
+}
+
 json *json_parse(const char *text, size_t length, struct error *e) {
+  return json_parse_without(text, length, NULL, e);
+}
+
+json *json_parse_without(const char *text, size_t length, const char *key, struct error *e) {
   if (length > INT_MAX - 1) {
     error_set(e, ERR_TOO_LARGE, "JSON of %zu bytes", length);
     return NULL;
@@ -25,9 +75,21 @@ json *json_parse(const char *text, size_t length, struct error *e) {
 
   json_tokener *tokener = mem_must(json_tokener_new_ex(MAX_DEPTH));
   json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-  json *o = length ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
-  enum json_tokener_error problem = length ? json_tokener_get_error(tokener) : json_tokener_error_parse_eof;
-  size_t offset = json_tokener_get_parse_end(tokener);
+  enum json_tokener_error problem = length ? json_tokener_success : json_tokener_error_parse_eof;
+  json *o = NULL;
+  size_t offset = 0;
+  const char *rest = text, *const end = text + length, *from, *to;
+  while (key != NULL && problem == json_tokener_success && next_array(rest, end, key, &from, &to)) {
+    const char *piece = rest;
+    problem = parse_piece(tokener, piece, (size_t)(from - piece), &offset);
+    offset += (size_t)(piece - text);
+    rest = to;
+  }
+  if (problem == json_tokener_success) {
+    o = json_tokener_parse_ex(tokener, rest, (int)(end - rest));
+    problem = json_tokener_get_error(tokener);
+    offset = (size_t)(rest - text) + json_tokener_get_parse_end(tokener);
+  }
   if (problem == json_tokener_continue) {  // a number at top level ends only where the input does
     o = json_tokener_parse_ex(tokener, "", 1);
     problem = json_tokener_get_error(tokener);

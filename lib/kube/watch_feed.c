@@ -31,7 +31,7 @@ static bool is_blank(const char *line, size_t length) {
 static enum error_code take_line(struct watch_feed *f, const char *line, size_t length, struct error *e) {
   if (is_blank(line, length)) return ERR_NONE;
   struct error why = {0};
-  cleanup_json json *event = json_parse(line, length, &why);
+  cleanup_json json *event = json_parse_without(line, length, KUBE_USELESS, &why);
   if (event == NULL) return error_set(e, ERR_INTERNAL, "a watch event is not JSON: %s", why.text);
   enum watch_type type;
   json *object = json_get(event, "object");

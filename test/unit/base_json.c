@@ -52,6 +52,42 @@ static void what_is_no_document_is_invalid(void **state) {
   }
 }
 
+static void what_is_not_wanted_is_empty(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *read;
+  } cases[] = {
+      {"{\"a\":{\"x\":[1,[2,\"]\"],{\"y\":[\"\\\"\"]}],\"b\":2},\"c\":[3]}", "{\"a\":{\"x\":[],\"b\":2},\"c\":[3]}"},
+      {"[{\"x\":[1]},{\"x\":[]},{\"x\":[[\"\\\\\"]]}]", "[{\"x\":[]},{\"x\":[]},{\"x\":[]}]"},
+      {"{\"x\":{\"x\":\"y\"}}", "{\"x\":{\"x\":\"y\"}}"},
+      {"{\"x\":[1]}  \n", "{\"x\":[]}"},
+      // What authors wrote may look like it, and stays.
+      {"{\"a\":\"\\\"x\\\":[1]\",\"b\":[1]}", "{\"a\":\"\\\"x\\\":[1]\",\"b\":[1]}"},
+      {"{\"\\\"x\":[1]}", "{\"\\\"x\":[1]}"},
+      {"{\"xx\":[1],\"x \":[2]}", "{\"xx\":[1],\"x \":[2]}"},
+  };
+  for (size_t i = 0; i < array_size(cases); i++) {
+    struct error e = {0};
+    cleanup_json json *o = json_parse_without(cases[i].text, strlen(cases[i].text), "x", &e);
+    if (!o) fail_msg("%s: %s", cases[i].text, e.text);
+    cleanup_json json *wanted = parse(cases[i].read);
+    assert_true(json_object_equal(o, wanted));
+  }
+}
+
+static void what_is_no_document_without_it_is_invalid(void **state) {
+  (void)state;
+  static const char *const cases[] = {"{\"x\":[1",   "{\"x\":[1]",         "{\"x\":[\"]}",        "{\"x\":[1]]}",
+                                      "\"a\"x\":[]", "{}\"x\":[1]",        "\"x\":[1]",           "{\"x\":[1]}{}",
+                                      "{\"x\":[",    "{'a':1,\"x\":[1]b}", "{\"a\":\"\"x\":[1]}", "[\"x\":[1]]"};
+  for (size_t i = 0; i < array_size(cases); i++) {
+    struct error e = {0};
+    json *o = json_parse_without(cases[i], strlen(cases[i]), "x", &e);
+    if (o) fail_msg("accepted: %s", cases[i]);
+    assert_int_equal(e.code, ERR_INVALID);
+  }
+}
+
 static void the_length_counts_and_not_a_nul(void **state) {
   (void)state;
   static const char two[] = "{\"a\":1}garbage";
@@ -182,6 +218,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(documents_are_parsed),
       cmocka_unit_test(what_is_no_document_is_invalid),
+      cmocka_unit_test(what_is_not_wanted_is_empty),
+      cmocka_unit_test(what_is_no_document_without_it_is_invalid),
       cmocka_unit_test(the_length_counts_and_not_a_nul),
       cmocka_unit_test(depth_is_bounded),
       cmocka_unit_test(getters_give_what_is_there),
