@@ -69,12 +69,14 @@ static bool decode_findings(json *o, struct scan *ret) {
   enum { ID = 128, NAME = 256, TITLE = 1024 };
   json *list = json_get(o, "findings");
   if (!json_object_is_type(list, json_type_array)) return false;
-  size_t count = json_length(list) < FINDINGS_MAX ? json_length(list) : FINDINGS_MAX;
-  ret->findings = count ? mem_alloc(count * sizeof(*ret->findings)) : NULL;
-  for (size_t i = 0; i < count; i++) {
+  const unsigned count = json_length(list) < FINDINGS_MAX ? (unsigned)json_length(list) : FINDINGS_MAX;
+  struct finding items[FINDINGS_MAX];
+  for (unsigned i = 0; i < count; i++) {
+    if (text_empty(json_text(json_item(list, i), "id"))) return false;
+  }
+  for (unsigned i = 0; i < count; i++) {
     json *item = json_item(list, i);
-    if (text_empty(json_text(item, "id"))) return false;
-    ret->findings[ret->finding_count++] = (struct finding){
+    items[i] = (struct finding){
         .id = copy_text(item, "id", ID),
         .package = copy_text(item, "package", NAME),
         .installed = copy_text(item, "installed", NAME),
@@ -83,6 +85,7 @@ static bool decode_findings(json *o, struct scan *ret) {
         .severity = severity_parse(json_text(item, "severity")),
     };
   }
+  ret->findings = findings_share(items, count);
   return true;
 }
 

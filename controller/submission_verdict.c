@@ -48,9 +48,10 @@ static void reject(struct submission_step *s, const struct queue *q, int64_t ove
   const struct scan *scan = &s->to.scan;
   const struct finding *named[NAMED_MAX];
   unsigned count = 0;
-  for (unsigned i = 0; i < scan->finding_count && count < NAMED_MAX; i++)
-    if (counts(q, scan->findings[i].severity, !text_empty(scan->findings[i].fixed)))
-      named[count++] = &scan->findings[i];
+  for (unsigned i = 0; scan->findings && i < scan->findings->count && count < NAMED_MAX; i++) {
+    const struct finding *f = &scan->findings->items[i];
+    if (counts(q, f->severity, !text_empty(f->fixed))) named[count++] = f;
+  }
 
   // Version texts come from strangers' packages: the cure is made first, so that the names cannot push it out.
   struct str cure = STR_INIT(MESSAGE_MAX / 2), names = STR_INIT(MESSAGE_MAX / 2);

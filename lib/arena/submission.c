@@ -77,14 +77,11 @@ static void decode_attempts(json *list, struct attempts *ret) {
 }
 
 static void decode_findings(json *list, struct scan *ret) {
-  size_t count = json_length(list);
-  if (count > FINDINGS_MAX) count = FINDINGS_MAX;
-  if (count == 0) return;
-  ret->findings = mem_alloc(count * sizeof(*ret->findings));
-  ret->finding_count = (unsigned)count;
-  for (size_t i = 0; i < count; i++) {
+  const unsigned count = json_length(list) < FINDINGS_MAX ? (unsigned)json_length(list) : FINDINGS_MAX;
+  struct finding items[FINDINGS_MAX];
+  for (unsigned i = 0; i < count; i++) {
     json *o = json_item(list, i);
-    ret->findings[i] = (struct finding){
+    items[i] = (struct finding){
         .id = json_text_copy(o, "id"),
         .package = json_text_copy(o, "package"),
         .installed = json_text_copy(o, "installed"),
@@ -93,6 +90,7 @@ static void decode_findings(json *list, struct scan *ret) {
         .severity = severity_parse(json_text(o, "severity")),
     };
   }
+  ret->findings = findings_share(items, count);
 }
 
 static void decode_scan(json *o, struct scan *ret) {
@@ -167,8 +165,8 @@ static void encode_scan(json *status, const struct scan *s) {
   json_add_int(o, "fixable", fixable < INT32_MAX ? fixable : INT32_MAX);
   for (int i = SEVERITY_COUNT - 1; i >= 0; i--) codec_add_count(o, fixable_keys[i], s->fixable[i]);
   json *list = json_add_array(o, "findings");
-  for (unsigned i = 0; i < s->finding_count && i < FINDINGS_MAX; i++) {
-    const struct finding *f = &s->findings[i];
+  for (unsigned i = 0; s->findings && i < s->findings->count && i < FINDINGS_MAX; i++) {
+    const struct finding *f = &s->findings->items[i];
     json *item = json_push_object(list);
     codec_add_text(item, "id", f->id, BOUND_WORD);
     codec_add_text(item, "package", f->package, BOUND_VERSION);
@@ -228,30 +226,11 @@ static void attempts_done(struct attempts *a) {
 static void scan_copy(struct scan *ret, const struct scan *from) {
   *ret = *from;
   ret->scanner = mem_strdup(from->scanner);
-  const unsigned count = from->finding_count;
-  ret->findings = count ? mem_alloc(count * sizeof(*ret->findings)) : NULL;
-  for (unsigned i = 0; i < count; i++) {
-    const struct finding *f = &from->findings[i];
-    ret->findings[i] = (struct finding){
-        .id = mem_strdup(f->id),
-        .package = mem_strdup(f->package),
-        .installed = mem_strdup(f->installed),
-        .fixed = mem_strdup(f->fixed),
-        .title = mem_strdup(f->title),
-        .severity = f->severity,
-    };
-  }
+  ret->findings = findings_again(from->findings);
 }
 
 void scan_done(struct scan *s) {
-  for (unsigned i = 0; i < s->finding_count; i++) {
-    free(s->findings[i].id);
-    free(s->findings[i].package);
-    free(s->findings[i].installed);
-    free(s->findings[i].fixed);
-    free(s->findings[i].title);
-  }
-  free(s->findings);
+  findings_done(s->findings);
   free(s->scanner);
   *s = (struct scan){0};
 }

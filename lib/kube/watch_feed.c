@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "kube/client.h"
 
 void watch_feed_init(struct watch_feed *f, size_t max_line, watch_event_fn *fn, void *context) {
   *f = (struct watch_feed){.line = STR_INIT(max_line), .fn = fn, .context = context};

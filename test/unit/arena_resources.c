@@ -235,9 +235,9 @@ static void test_lists_are_whole(void **state) {
 
 static void test_scan_counts(void **state) {
   (void)state;
-  struct finding finding = {.id = (char *)"CVE-1", .package = (char *)"p", .severity = SEVERITY_HIGH};
+  struct finding finding = {.id = mem_strdup("CVE-1"), .package = mem_strdup("p"), .severity = SEVERITY_HIGH};
   struct submission_status from = {.observed = 1}, to = from;
-  to.scan = (struct scan){.present = true, .findings = &finding, .finding_count = 1};
+  to.scan = (struct scan){.present = true, .findings = findings_share(&finding, 1)};
   to.scan.total[SEVERITY_HIGH] = 3;
   to.scan.fixable[SEVERITY_HIGH] = 2;
   to.scan.fixable[SEVERITY_LOW] = 1;
@@ -246,9 +246,37 @@ static void test_scan_counts(void **state) {
               "\"fixableCritical\":0,\"fixableHigh\":2,\"fixableMedium\":0,\"fixableLow\":1,\"fixableUnknown\":0,"
               "\"findings\":[{\"id\":\"CVE-1\",\"package\":\"p\",\"severity\":\"HIGH\"}]}}}");
   assert_json(submission_status_patch(&to, &from), "{\"status\":{\"scan\":null}}");
+  findings_done(to.scan.findings);
   assert_int_equal(severity_parse("HIGH"), SEVERITY_HIGH);
   assert_int_equal(severity_parse("NEGLIGIBLE"), SEVERITY_UNKNOWN);
   assert_int_equal(severity_parse(NULL), SEVERITY_UNKNOWN);
+}
+
+static const struct findings *two_findings(const char *title) {
+  struct finding items[] = {{.id = mem_strdup("CVE-1"), .title = mem_strdup(title)},
+                            {.id = mem_strdup("CVE-2"), .fixed = mem_strdup("2"), .severity = SEVERITY_LOW}};
+  return findings_share(items, array_size(items));
+}
+
+static void test_equal_findings_are_there_once(void **state) {
+  (void)state;
+  assert_null(findings_share(NULL, 0));
+  assert_null(findings_again(NULL));
+  findings_done(NULL);
+  const struct findings *a = two_findings("t"), *b = two_findings("t"), *other = two_findings("u");
+  const struct findings *none = two_findings(NULL), *empty = two_findings("");
+  assert_ptr_equal(a, b);
+  assert_ptr_not_equal(a, other);
+  assert_ptr_not_equal(none, empty);
+  assert_ptr_equal(findings_again(a), a);
+  findings_done(a);
+  findings_done(b);
+  assert_string_equal(a->items[0].title, "t");  // held once more
+  assert_int_equal(a->count, 2);
+  findings_done(a);
+  findings_done(other);
+  findings_done(none);
+  findings_done(empty);
 }
 
 static void test_match_result(void **state) {
@@ -299,6 +327,7 @@ int main(void) {
       cmocka_unit_test(test_patch_clears_with_null),
       cmocka_unit_test(test_lists_are_whole),
       cmocka_unit_test(test_scan_counts),
+      cmocka_unit_test(test_equal_findings_are_there_once),
       cmocka_unit_test(test_match_result),
       cmocka_unit_test(test_texts_are_bounded),
   };

@@ -34,10 +34,10 @@ static void a_whole_report_is_taken(void **state) {
   assert_int_equal(r.scan.database, 1767323045000);
   assert_int_equal(r.scan.total[SEVERITY_CRITICAL], 7);
   assert_int_equal(r.scan.fixable[SEVERITY_CRITICAL], 2);
-  assert_int_equal(r.scan.finding_count, 2);
-  assert_string_equal(r.scan.findings[0].fixed, "2");
-  assert_int_equal(r.scan.findings[1].severity, SEVERITY_UNKNOWN);
-  assert_null(r.scan.findings[1].fixed);
+  assert_int_equal(r.scan.findings->count, 2);
+  assert_string_equal(r.scan.findings->items[0].fixed, "2");
+  assert_int_equal(r.scan.findings->items[1].severity, SEVERITY_UNKNOWN);
+  assert_null(r.scan.findings->items[1].fixed);
   assert_true(r.scan.present);
   scan_report_done(&r);
 }
@@ -89,7 +89,7 @@ static void what_is_too_long_or_too_many_is_cut(void **state) {
   struct scan_report r;
   assert_int_equal(scan_report_parse(str_text(&log), &r, NULL), ERR_NONE);
   assert_int_equal(r.scan.finding_count, FINDINGS_MAX);
-  assert_int_equal(strlen(r.scan.findings[0].title), 1024);
+  assert_int_equal(strlen(r.scan.findings->items[0].title), 1024);
   scan_report_done(&r);
   str_clear(&log);
   str_add(&log, "{" COUNTS(ZERO) ",\"findings\":[],\"more\":\"");

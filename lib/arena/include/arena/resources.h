@@ -104,14 +104,24 @@ struct finding {
   enum severity severity;
 };
 
+// All that was found in an image: one for all submissions that have the same, since those on one base image do. Never
+// changed. findings.c
+struct findings {
+  unsigned count;
+  struct finding items[];
+};
+// Takes the texts. NULL for none.
+const struct findings *findings_share(struct finding *take_items, unsigned count);
+const struct findings *findings_again(const struct findings *f);  // the same, for one more; NULL stays NULL
+void findings_done(const struct findings *f);                     // by each; NULL is fine
+
 struct scan {
   bool present;
   char *scanner;  // "trivy 0.74.0"
   msec database, finished;
   int32_t total[SEVERITY_COUNT];
   int32_t fixable[SEVERITY_COUNT];
-  struct finding *findings;  // owned array, worst first
-  unsigned finding_count;
+  const struct findings *findings;  // worst first; NULL: none
 };
 
 struct submission_status {
