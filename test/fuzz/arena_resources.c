@@ -85,7 +85,7 @@ static void check_agent(const struct agent *a) {
 static void check_submission(const struct submission *s) {
   must(s->agent && s->max_retries >= 0 && s->max_retries <= 3 && s->file_count <= 64);
   must(s->status.builds.count <= ATTEMPTS_MAX && s->status.scan_attempts.count <= ATTEMPTS_MAX);
-  must(s->status.scan.finding_count <= FINDINGS_MAX);
+  must(s->status.scan.findings == NULL || s->status.scan.findings->count <= FINDINGS_MAX);
 }
 
 static void check_match(const struct match *m) {

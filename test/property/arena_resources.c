@@ -110,15 +110,16 @@ static struct scan random_scan(struct random *r) {
     s.total[i] = random_count(r);
     s.fixable[i] = random_count(r);
   }
-  s.finding_count = random_below(r, 4) ? random_below(r, 3) : FINDINGS_MAX;
-  s.findings = mem_alloc((s.finding_count + 1) * sizeof(*s.findings));
-  for (unsigned i = 0; i < s.finding_count; i++)
-    s.findings[i] = (struct finding){.id = random_text(r),
-                                     .package = random_text(r),
-                                     .installed = random_text(r),
-                                     .fixed = random_text(r),
-                                     .title = random_text(r),
-                                     .severity = (enum severity)random_below(r, SEVERITY_COUNT)};
+  struct finding items[FINDINGS_MAX];
+  const unsigned count = random_below(r, 4) ? random_below(r, 3) : FINDINGS_MAX;
+  for (unsigned i = 0; i < count; i++)
+    items[i] = (struct finding){.id = random_text(r),
+                                .package = random_text(r),
+                                .installed = random_text(r),
+                                .fixed = random_text(r),
+                                .title = random_text(r),
+                                .severity = (enum severity)random_below(r, SEVERITY_COUNT)};
+  s.findings = findings_share(items, count);
   return s;
 }
 
@@ -326,7 +327,8 @@ static void check_submission(json *object) {
   struct submission s = {0};
   if (!submission_decode(object, &s, NULL)) return;
   assert_true(s.agent && s.max_retries >= 0 && s.max_retries <= 3 && s.file_count <= 64);
-  assert_true(s.status.builds.count <= ATTEMPTS_MAX && s.status.scan.finding_count <= FINDINGS_MAX);
+  assert_true(s.status.builds.count <= ATTEMPTS_MAX);
+  assert_true(s.status.scan.findings == NULL || s.status.scan.findings->count <= FINDINGS_MAX);
   assert_null(submission_status_patch(&s.status, &s.status));
   submission_done(&s);
 }

@@ -88,7 +88,7 @@ static void what_is_too_long_or_too_many_is_cut(void **state) {
   str_add(&log, "]}");
   struct scan_report r;
   assert_int_equal(scan_report_parse(str_text(&log), &r, NULL), ERR_NONE);
-  assert_int_equal(r.scan.finding_count, FINDINGS_MAX);
+  assert_int_equal(r.scan.findings->count, FINDINGS_MAX);
   assert_int_equal(strlen(r.scan.findings->items[0].title), 1024);
   scan_report_done(&r);
   str_clear(&log);
