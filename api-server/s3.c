@@ -206,6 +206,7 @@ static void send_call(void *context) {
   const char *headers[] = {str_text(&authorization), date_line, hash_line, range_line, NULL};
   c->tries++;
   c->request = http_start(s->http, &(struct http_options){
+                                       .http1 = true,  // what object stores are built for
                                        .method = c->method,
                                        .url = str_text(&url),
                                        .headers = headers,

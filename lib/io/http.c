@@ -34,10 +34,16 @@ static void link_request(struct http *h, struct http_request *r) {
 // Out of libcurl and of the list: nothing is called about it any more.
 static void detach(struct http_request *r) {
   struct http *h = r->h;
-  if (r->state == HTTP_RUNNING) curl_multi_remove_handle(h->multi, r->easy);
+  if (r->state == HTTP_RUNNING) {
+    // Amid its transfer: the next request would find a connection that may be dead, and only an HTTP/1.1 one is closed
+    // unasked. After its end this changes nothing.
+    curl_easy_setopt(r->easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_multi_remove_handle(h->multi, r->easy);
+  }
   r->state = HTTP_DONE;
   timer_free(r->idle);
-  r->idle = NULL;
+  timer_free(r->deadline);
+  r->idle = r->deadline = NULL;
   if (r->previous) r->previous->next = r->next;
   if (r->next) r->next->previous = r->previous;
   if (h->requests == r) h->requests = r->next;
@@ -150,14 +156,24 @@ static void on_early(void *context) {
   leave(h);
 }
 
-static void on_idle(void *context) {
-  struct http_request *r = context;
+static void give_up(struct http_request *r, const char *what, msec after) {
   struct http *h = r->h;
   struct error e;
-  error_set(&e, ERR_TIMEOUT, "nothing received for %lld ms", (long long)r->idle_timeout);
+  error_set(&e, ERR_TIMEOUT, "%s %lld ms", what, (long long)after);
   h->busy++;
   finish(r, &e);
   leave(h);
+}
+
+static void on_idle(void *context) {
+  struct http_request *r = context;
+  give_up(r, "nothing received for", r->idle_timeout);
+}
+
+// Not libcurl's own timeout, which keeps an HTTP/2 connection for the next request.
+static void on_deadline(void *context) {
+  struct http_request *r = context;
+  give_up(r, "no whole answer within", r->timeout);
 }
 
 // ---- what libcurl asks of the loop ----
@@ -270,6 +286,7 @@ struct http_request *http_start(struct http *h, const struct http_options *o) {
   r->grpc_message = STR_INIT(GRPC_MESSAGE_ROOM);
   r->grpc_status = -1;
   r->guard = o->guard;
+  r->timeout = o->timeout == 0 ? HTTP_DEFAULT_TIMEOUT : o->timeout;
   r->data = o->data;
   r->done = o->done;
   r->context = o->context;
@@ -283,6 +300,10 @@ struct http_request *http_start(struct http *h, const struct http_options *o) {
     r->idle_timeout = o->idle_timeout;
     r->idle = timer_new(h->loop, on_idle, r);
     timer_set(r->idle, r->idle_timeout);
+  }
+  if (r->timeout > 0) {
+    r->deadline = timer_new(h->loop, on_deadline, r);
+    timer_set(r->deadline, r->timeout);
   }
   if (h->in_curl)
     h->unsettled = true;

@@ -38,8 +38,8 @@ struct http_request {
   bool early;     // `problem` was found before the transfer began
   struct error problem;
 
-  struct timer *idle;
-  msec idle_timeout;
+  struct timer *idle, *deadline;
+  msec idle_timeout, timeout;
   http_data_fn *data;
   http_done_fn *done;
   void *context;

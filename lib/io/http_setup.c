@@ -84,10 +84,8 @@ static void set_connection(struct http_request *r, const struct http_options *o)
     set(r, CURLOPT_FRESH_CONNECT, 1L);
     set(r, CURLOPT_FORBID_REUSE, 1L);
   } else {
-    set(r, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    set(r, CURLOPT_HTTP_VERSION, (long)(o->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
   }
-  msec timeout = o->timeout == 0 ? HTTP_DEFAULT_TIMEOUT : o->timeout < 0 ? 0 : o->timeout;
-  set(r, CURLOPT_TIMEOUT_MS, (long)timeout);
   set(r, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout ? o->connect_timeout : HTTP_DEFAULT_CONNECT_TIMEOUT));
   set(r, CURLOPT_TCP_KEEPALIVE, 1L);
   set(r, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S);

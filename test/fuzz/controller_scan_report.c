@@ -25,9 +25,10 @@ static void check(const struct scan_report *r) {
   must(r->scan.present && r->scan.finished == 0 && !text_empty(r->scan.scanner));
   bounded(r->scan.scanner);
   for (int i = 0; i < SEVERITY_COUNT; i++) must(r->scan.fixable[i] >= 0 && r->scan.fixable[i] <= r->scan.total[i]);
-  must(r->scan.finding_count <= FINDINGS_MAX);
-  for (unsigned i = 0; i < r->scan.finding_count; i++) {
-    const struct finding *f = &r->scan.findings[i];
+  const struct findings *found = r->scan.findings;
+  must(found == NULL || found->count <= FINDINGS_MAX);
+  for (unsigned i = 0; found != NULL && i < found->count; i++) {
+    const struct finding *f = &found->items[i];
     must(!text_empty(f->id) && f->severity < SEVERITY_COUNT);
     bounded(f->id);
     bounded(f->package);

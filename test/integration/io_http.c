@@ -352,10 +352,61 @@ static void a_connection_serves_one_request_at_a_time_and_then_the_next(void **s
   assert_in_range(opened, WATCHES + 1, WATCHES + CALLS / 3);
   fetched_done(&last);
   for (int i = 0; i < WATCHES; i++) {
+    while (watch[i].piece_count == 0) uv_run(&x->loop, UV_RUN_ONCE);
     assert_false(watch[i].done);
     assert_string_equal(str_text(&watch[i].pieces), "held");
     fetched_done(&watch[i]);
   }
+}
+
+static enum error_code fetch_again(struct fixture *x, struct http_options o) {
+  fetched_done(&x->f);
+  x->f = FETCHED_INIT;
+  fetch(x, NULL, o, false);
+  return x->f.code;
+}
+
+static long connections(struct fixture *x, const char *ca) {
+  fetch_again(x, (struct http_options){.url = url_of("https", "h2", "/connections"), .ca_file = ca});
+  return strtol(str_text(&x->f.body), NULL, 10);
+}
+
+static bool on_piece(void *context, const char *bytes, size_t length) {
+  (void)bytes;
+  (void)length;
+  *(bool *)context = true;
+  return true;
+}
+
+static void on_no_end(void *context, const struct http_response *response, const struct error *e) {
+  (void)context;
+  (void)response;
+  fail_msg("a cancelled request has ended: %s", e ? e->text : "well");
+}
+
+// A server that is stuck, or a node without power, would be asked over the same connection for ever.
+static void a_request_that_is_given_up_ends_its_http2_connection(void **state) {
+  struct fixture *x = *state;
+  const char *ca = peer_value(peer, "ca");
+  const struct http_options stuck[] = {{.timeout = 300}, {.timeout = -1, .idle_timeout = 300}};
+  for (size_t i = 0; i < array_size(stuck); i++) {
+    const long before = connections(x, ca);
+    struct http_options o = stuck[i];
+    o.url = url_of("https", "h2", "/hold");
+    o.ca_file = ca;
+    assert_int_equal(fetch_again(x, o), ERR_TIMEOUT);
+    assert_true(connections(x, ca) > before);
+  }
+  const long before = connections(x, ca);
+  bool arrived = false;
+  struct http_options o = {.method = "GET", .url = url_of("https", "h2", "/hold"), .ca_file = ca, .timeout = -1};
+  o.data = on_piece;
+  o.done = on_no_end;
+  o.context = &arrived;
+  struct http_request *r = http_start(x->h, &o);
+  loop_until(&x->loop, &arrived);
+  http_cancel(r);
+  assert_true(connections(x, ca) > before);
 }
 
 static void an_etag_comes_along(void **state) {
@@ -439,6 +490,7 @@ int main(void) {
       with_client(insecure_accepts_any_certificate),
       with_client(a_missing_authority_file_is_said),
       with_client(a_connection_serves_one_request_at_a_time_and_then_the_next),
+      with_client(a_request_that_is_given_up_ends_its_http2_connection),
       with_client(an_etag_comes_along),
       with_client(an_etag_beyond_its_bound_is_none),
       with_client(a_guarded_request_reaches_no_private_address),

@@ -1,8 +1,8 @@
 // HTTP client on the uv loop: libcurl's multi_socket behind one door.
 //
-// Many requests run at once, each with a connection to itself meanwhile, over TLS by HTTP/2. Callbacks come from
-// the loop, never from inside http_start. A request is freed by this module right after its `done` callback, or by
-// http_cancel; in both cases the pointer is dead afterwards. One thread.
+// Many requests run at once, each with a connection to itself meanwhile, over TLS by HTTP/2. One that times out or is
+// cancelled ends its connection. Callbacks come from the loop, never from inside http_start. A request is freed by this
+// module right after its `done` callback, or by http_cancel; in both cases the pointer is dead afterwards. One thread.
 #pragma once
 
 #include <stdbool.h>
@@ -66,6 +66,7 @@ struct http_options {
   const char *cert_file, *key_file;  // client certificate or NULL
   bool insecure;                     // no verification: only when a kubeconfig says so
   bool unguarded;                    // http_guard's function is not asked
+  bool http1;                        // no HTTP/2
   bool h2c;                          // HTTP/2 without TLS by prior knowledge, on a connection of its own (gRPC)
   const struct http_guard *guard;    // borrowed until `done`; NULL: any address, no redirects
   http_data_fn *data;  // with it the body of a 2xx answer is streamed and not kept (other answers' bodies are kept)
