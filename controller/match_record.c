@@ -80,7 +80,7 @@ static void fill_elo(struct match_turn *t) {
 int match_why_length(const struct participant_status *p) {
   enum { SHOWN = 160 };
   const size_t length = strcspn(match_why(p), "\n");
-  return length < SHOWN ? (int)length : (int)text_utf8_prefix(p->error_message, SHOWN);
+  return length < SHOWN ? (int)length : (int)text_utf8_prefix(match_why(p), SHOWN);
 }
 
 const char *match_why(const struct participant_status *p) {
@@ -208,7 +208,7 @@ void match_rate(struct match_turn *t) {
   const struct participant_status *out = forfeit_of(&t->next);
   if (out != NULL) {
     condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now,
-                  "%s %s forfeited: %.*s", text, out->agent, match_why_length(out), match_why(out));
+                  "%s %s forfeited: %.*s.", text, out->agent, match_why_length(out), match_why(out));
   } else {
     condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
   }

@@ -200,12 +200,13 @@ static bool say_ready(const struct matchmaking_view *v, struct conditions *c, ms
   return true;
 }
 
-// When it looked is written with what the look changed. Alone it is written once a minute: where nobody comes and goes,
-// next to nothing is written.
+// When it looked is written with what the look changed. Alone it is written once a minute at most: where nobody comes
+// and goes, next to nothing is written.
 static json *patch_of(const struct queue *q, struct queue_status *next, bool looked, msec next_run, msec now) {
   json *patch = queue_status_patch(&q->status, next);
   const msec told = q->status.last_run;
-  if (!looked || (patch == NULL && told <= now && now < told + TOLD_AGAIN_MS)) return patch;
+  const bool same = patch == NULL && (q->status.next_run == 0) == (next_run == 0);
+  if (!looked || (same && told <= now && now < told + TOLD_AGAIN_MS)) return patch;
   json_put(&patch);
   next->last_run = now;
   next->next_run = next_run;

@@ -111,7 +111,7 @@ class Front:
                     "choose another --user, or give the --email of yours",
                 ) from wrong
         name = answer["user"]["username"]
-        if name != user:
+        if name != user.lower():  # the arena's names are
             raise Refused(0, f"{email} is the address of {name}, not of {user}: give --user {name}, or another --email")
         self.token = answer["token"]
 
@@ -124,7 +124,7 @@ class Front:
             if refused.status != http.HTTPStatus.CONFLICT:
                 raise
             found = next(one for one in self.get("/agents/my")["agents"] if one["name"] == name)
-        if environment not in (found["environmentName"], found["environmentId"]):
+        if environment.lower() not in (found["environmentName"], found["environmentId"]):
             raise Refused(0, f"your agent {name} plays {found['environmentName']}: choose another --agent")
         return found
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static void key_of(const struct finding *items, unsigned count, char ret[KEY_SIZ
     for (unsigned k = 0; k < array_size(texts); k++) add_text(&content, texts[k]);
     str_add_format(&content, "/%d", (int)f->severity);
   }
+  assert(!content.failed);
   unsigned char hash[SHA256_DIGEST_LENGTH];
   SHA256((const unsigned char *)str_text(&content), content.length, hash);
   for (unsigned i = 0; i < sizeof(hash); i++) snprintf(ret + (size_t)2 * i, 3, "%02x", hash[i]);

@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ static const char *array_end(const char *at, const char *end) {
 static bool next_array(const char *text, const char *end, const char *key, const char **ret_from, const char **ret_to) {
   char wanted[64];
   const int length = snprintf(wanted, sizeof(wanted), "\"%s\":[", key);
+  assert(length > 0 && (size_t)length < sizeof(wanted));
   for (const char *at = text; (at = memmem(at, (size_t)(end - at), wanted, (size_t)length)) != NULL; at++) {
     if (at > text && at[-1] == '\\') continue;
     *ret_from = at + length;

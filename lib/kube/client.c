@@ -7,6 +7,7 @@
 #include "base/memory.h"
 
 #include "config_private.h"
+#include "status.h"
 #include "url.h"
 
 enum { URL_MAX = 64 * 1024, RESPONSE_MAX = 8 * 1024 * 1024 };
@@ -107,7 +108,7 @@ static void finish_ok(struct kube_call *call, struct kube_answer *answer) {
   struct error e = {0};
   cleanup_json json *object = NULL;
   if (!call->text_answer && call->data == NULL && answer->length > 0) {
-    object = json_parse_without(answer->text, answer->length, KUBE_USELESS, &e);
+    object = json_parse_without(answer->text, answer->length, KUBE_SKIPPED_KEY, &e);
     if (object == NULL) {
       error_set(&e, ERR_INTERNAL, "the Kubernetes API's answer to %s is not JSON", call->method);
       finish(call, answer, &e);

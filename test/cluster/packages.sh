@@ -29,8 +29,7 @@ packages_install() {
         # starts these programs by itself, in its own network. One that a killed run left is ours too.
         if [ ! -e "$policy" ] || [ "$(cat "$policy")" = "$ours" ]; then
             trap 'rm -f "$policy"' EXIT
-            printf '%s\n' "$ours" >"$policy"
-            chmod 755 "$policy"
+            printf '%s\n' "$ours" >"$policy" && chmod 755 "$policy" || die "could not write $policy"
         fi
         run_logged apt-update apt-get -o DPkg::Lock::Timeout=600 update -qq || die "apt-get update failed"
         run_logged apt-install env DEBIAN_FRONTEND=noninteractive \

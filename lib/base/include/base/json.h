@@ -19,8 +19,8 @@ typedef struct json_object json;
 // leniency stays: keys in single quotes, raw control characters in strings, NaN, Infinity, "1.".
 // The caller puts the reference (json_object_put).
 json *json_parse(const char *text, size_t length, struct error *e);
-// The same with every array empty that stands right behind `"KEY":`, which costs next to nothing to read: for what is
-// long and of no use here. KEY has at most 50 bytes and nothing to escape.
+// The same with every array empty that stands right behind `"KEY":`, whatever is in it, which costs next to nothing to
+// read: for what is long and of no use here. KEY has at most 50 bytes and nothing to escape.
 json *json_parse_without(const char *text, size_t length, const char *key, struct error *e);
 void json_put(json **j);
 #define cleanup_json __attribute__((cleanup(json_put)))

@@ -19,11 +19,6 @@ struct kube_kind {
 const char *kube_kind_api_version(const struct kube_kind *k, char *ret, size_t size);
 
 struct kube_client;
-
-// Who set which field: often half of an object, and never asked for here. Objects are read with it empty, which the
-// API server takes for "as it was" when it is written back.
-#define KUBE_USELESS "managedFields"
-
 struct kube_call;
 
 // One loop, one thread. `m` may be NULL. Freeing cancels what still runs, without callbacks; caches,
