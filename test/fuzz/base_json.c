@@ -50,7 +50,8 @@ static void empty_arrays(json *o) {
 static void leave_out(json *o, const char *text) {
   cleanup_json json *less = json_parse_without(text, strlen(text), "a", NULL);
   empty_arrays(o);
-  if (!less || !json_object_equal(less, o)) abort();
+  cleanup_free char *read = less ? json_print(less) : NULL, *emptied = json_print(o);
+  if (!read || strcmp(read, emptied) != 0) abort();  // not json_object_equal: NaN is no NaN
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
