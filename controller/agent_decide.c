@@ -200,17 +200,21 @@ static int32_t forfeits_of(const struct agent_turn *t) {
   return out && t->record.forfeits < FORFEITS_MAX ? old->consecutive_forfeits : t->record.forfeits;
 }
 
+// Which match was the last of them is told once: matches by hand may follow.
 static void say_suspended(struct agent_turn *t) {
   const struct match *last = t->record.last_forfeit;
-  if (last == NULL) {
+  const struct agent_status *old = &t->a->status;
+  if (text_equal(condition_reason(&old->conditions, "Queued"), "TooManyForfeits") && !text_empty(old->queue.reason)) {
+    queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits", "%s", old->queue.reason);
+  } else if (last == NULL) {
     queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits", "It forfeited %d times running. A new submission brings it back.",
               t->next.consecutive_forfeits);
-    return;
+  } else {
+    const struct participant_status *p = &last->status.participants[match_seat_of(last, t->a->meta.name)];
+    queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits",
+              "It forfeited %d times running, the last time in match %s: %.*s. A new submission brings it back.",
+              t->next.consecutive_forfeits, last->meta.name, match_why_length(p), match_why(p));
   }
-  const struct participant_status *p = &last->status.participants[match_seat_of(last, t->a->meta.name)];
-  queue_set(t, QUEUE_SUSPENDED, "TooManyForfeits",
-            "It forfeited %d times running, the last time in match %s: %.*s. A new submission brings it back.",
-            t->next.consecutive_forfeits, last->meta.name, match_why_length(p), match_why(p));
 }
 
 static void decide_queue(struct agent_turn *t) {

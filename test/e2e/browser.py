@@ -42,10 +42,17 @@ def document(folder: pathlib.Path, page: str) -> str:
 
 
 def colours(folder: pathlib.Path, page: str) -> collections.Counter[Colour]:
-    """How many points of each colour the page has in the window."""
+    """How many points of each colour the page has in the window.
+
+    On a busy machine Chromium may take the picture before it has drawn anything: a blank page is looked at again.
+    """
     picture = folder / "page.png"
-    run(folder, page, f"--screenshot={picture}")
-    return count_colours(picture.read_bytes())
+    for _ in range(3):
+        run(folder, page, f"--screenshot={picture}")
+        found = count_colours(picture.read_bytes())
+        if len(found) > 1:
+            break
+    return found
 
 
 def count_colours(png: bytes) -> collections.Counter[Colour]:

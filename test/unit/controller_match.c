@@ -209,6 +209,13 @@ static void five_forfeits_running_suspend_an_agent_until_its_next_submission(voi
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Suspended");
   assert_string_equal(world_condition(w, "Agent", "ann", "Queued"), "False/TooManyForfeits");
   assert_non_null(strstr(world_message(w, "Agent", "ann", "Queued"), "5 times running, the last time in match m5: "));
+  cleanup_free char *told = mem_strdup(world_message(w, "Agent", "ann", "Queued"));
+  const unsigned events = w->events;
+  world_add_match(w, "by-hand", "pong", "ann", "bob");
+  world_settle(w);
+  assert_string_equal(world_text(w, "Match", "by-hand", "status.participants.0.outcome"), "Forfeit");
+  assert_string_equal(world_message(w, "Agent", "ann", "Queued"), told);
+  assert_int_equal(w->events, events + 1);  // the match's own
   add_second_version(w, "ann");
   world_settle(w);
   assert_string_equal(world_text(w, "Agent", "ann", "status.queue.state"), "Waiting");
