@@ -51,7 +51,7 @@ test_suites() {
     done
 }
 
-# The last suite waits more than it computes, and those that only compute fill its gaps at the lowest priority.
+# The last suite waits more than it computes, and those that only compute fill its gaps at a low priority.
 # What they say comes when they are done; which of them is at work, and how it ended, at once. They are a session of
 # their own for the sake of priority_low, and with it a process group that can be ended whole.
 test_everything() {
