@@ -22,6 +22,10 @@ void agent_decide(const struct agent_view *v, msec now, struct plan *ret);
 // nobody's place, so that a forgotten Match never freezes an agent.
 bool match_is_waiting(const struct match *m);
 
+// Why a seat forfeited: its first line says what happened, the agent's own output follows and is for its owner alone.
+const char *match_why(const struct participant_status *p);
+int match_why_length(const struct participant_status *p);  // bytes to show of it
+
 // What the agent's matches say about it, derived at every look; nothing to go stale. A match is behind an agent
 // when it is finished, or played and counted in the agent's rating.
 struct agent_record {
@@ -34,9 +38,6 @@ struct agent_record {
   const struct match *playing;       // one that is unfinished
   msec oldest_of_day;                // when the oldest of last_day was created
 };
-// Why a seat forfeited: its first line says what happened, the agent's own output follows and is for its owner alone.
-const char *match_why(const struct participant_status *p);
-int match_why_length(const struct participant_status *p);  // bytes to show of it
 // `rated` is how many matches its rating counts.
 void agent_record(const char *agent, const char *active_submission, int32_t rated, const struct match *const *matches,
                   size_t count, msec now, struct agent_record *ret);

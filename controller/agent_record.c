@@ -1,6 +1,8 @@
 // What an agent's matches say about it.
 #include <string.h>
 
+#include "base/str.h"
+
 #include "agent.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
@@ -30,6 +32,16 @@ static void recent_add(struct recent *r, const struct match *m) {
 bool match_is_waiting(const struct match *m) {
   return m->status.attempt == 0 && !match_is_finished(m) &&
          condition_is(&m->status.conditions, "Prepared", CONDITION_FALSE);
+}
+
+int match_why_length(const struct participant_status *p) {
+  enum { SHOWN = 160 };
+  const size_t length = strcspn(match_why(p), "\n");
+  return length < SHOWN ? (int)length : (int)text_utf8_prefix(match_why(p), SHOWN);
+}
+
+const char *match_why(const struct participant_status *p) {
+  return p->error_message ? p->error_message : "no reason given";
 }
 
 // Played is not enough for a rated one: until its rating is written the agent would be paired by the old one.

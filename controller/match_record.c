@@ -77,16 +77,6 @@ static void fill_elo(struct match_turn *t) {
   }
 }
 
-int match_why_length(const struct participant_status *p) {
-  enum { SHOWN = 160 };
-  const size_t length = strcspn(match_why(p), "\n");
-  return length < SHOWN ? (int)length : (int)text_utf8_prefix(match_why(p), SHOWN);
-}
-
-const char *match_why(const struct participant_status *p) {
-  return p->error_message ? p->error_message : "no reason given";
-}
-
 // The seat that forfeited, if one did.
 static const struct participant_status *forfeit_of(const struct match_status *s) {
   for (unsigned i = 0; i < s->participant_count; i++) {
@@ -192,6 +182,10 @@ static void describe(const struct match_status *s, char *ret, size_t size) {
   } else {
     snprintf(ret, size, "%s%s. Unrated.", s->winner ? s->winner : "", end);
   }
+  const struct participant_status *out = forfeit_of(s);
+  const size_t length = strlen(ret);
+  if (out != NULL)
+    snprintf(ret + length, size - length, " %s forfeited: %.*s.", out->agent, match_why_length(out), match_why(out));
 }
 
 void match_rate(struct match_turn *t) {
@@ -205,13 +199,7 @@ void match_rate(struct match_turn *t) {
   }
   char text[ERROR_TEXT_MAX];
   describe(&t->next, text, sizeof(text));
-  const struct participant_status *out = forfeit_of(&t->next);
-  if (out != NULL) {
-    condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now,
-                  "%s %s forfeited: %.*s.", text, out->agent, match_why_length(out), match_why(out));
-  } else {
-    condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
-  }
+  condition_set(&t->next.conditions, "Complete", CONDITION_TRUE, "Completed", generation, t->now, "%s", text);
   condition_remove(&t->next.conditions, "Reconciling");
   match_end(t);
   match_phase(t, "Complete", "Completed");
