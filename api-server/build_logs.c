@@ -84,14 +84,15 @@ static bool pod_decode(json *object, void *ret_pod, struct error *e) {
   return true;
 }
 
-static void pod_done(void *pod) {
+static void pod_owned(struct owned *o, void *pod) {
   struct log_pod *p = pod;
-  free(p->submission);
+  meta_owned(o, &p->meta);
+  owned_text(o, &p->submission);
 }
 
 static const struct kube_kind pod_kind = {"", "v1", "pods", "Pod"};
 static const struct cache_type pod_type = {
-    &pod_kind, sizeof(struct log_pod), pod_decode, pod_done, LABEL_COMPONENT " in (build,scan)", 0};
+    &pod_kind, sizeof(struct log_pod), pod_decode, pod_owned, LABEL_COMPONENT " in (build,scan)", 0};
 
 // ---- streams -------------------------------------------------------------------------------------
 

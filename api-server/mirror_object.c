@@ -61,9 +61,19 @@ static bool decode_queue(json *object, void *ret, struct error *e) {
   return decode(STORED_QUEUE, object, ret);
 }
 
-static void done(void *object) {
+static const void *row_again(const void *row) {
+  return mem_strdup(row);
+}
+
+static void row_done(const void *row) {
+  free((void *)(uintptr_t)row);
+}
+
+// The row is a block of its own: the writer takes it out.
+static void owned(struct owned *o, void *object) {
   struct mirrored *m = object;
-  free(m->row);
+  meta_owned(o, &m->meta);
+  owned_shared(o, &m->row, row_again, row_done);
 }
 
 static const struct kube_kind kinds[STORED_KINDS] = {
@@ -74,11 +84,11 @@ static const struct kube_kind kinds[STORED_KINDS] = {
 };
 
 const struct cache_type MIRRORED_TYPES[STORED_KINDS] = {
-    [STORED_AGENT] = {&kinds[STORED_AGENT], sizeof(struct mirrored), decode_agent, done, NULL, 0},
+    [STORED_AGENT] = {&kinds[STORED_AGENT], sizeof(struct mirrored), decode_agent, owned, NULL, 0},
     // Inline sources make pages heavy.
-    [STORED_SUBMISSION] = {&kinds[STORED_SUBMISSION], sizeof(struct mirrored), decode_submission, done, NULL, 50},
-    [STORED_MATCH] = {&kinds[STORED_MATCH], sizeof(struct mirrored), decode_match, done, NULL, 0},
-    [STORED_QUEUE] = {&kinds[STORED_QUEUE], sizeof(struct mirrored), decode_queue, done, NULL, 0},
+    [STORED_SUBMISSION] = {&kinds[STORED_SUBMISSION], sizeof(struct mirrored), decode_submission, owned, NULL, 50},
+    [STORED_MATCH] = {&kinds[STORED_MATCH], sizeof(struct mirrored), decode_match, owned, NULL, 0},
+    [STORED_QUEUE] = {&kinds[STORED_QUEUE], sizeof(struct mirrored), decode_queue, owned, NULL, 0},
 };
 
 const char *mirrored_label(enum stored_kind k) {

@@ -255,26 +255,24 @@ static void match_row(json *row, const struct match *m, json *object) {
 
 static const struct {
   bool (*decode)(json *object, void *ret, struct error *e);
-  void (*done)(void *object);
+  owned_fn *owned;
 } kinds[STORED_KINDS] = {
-    [STORED_AGENT] = {agent_decode, agent_done},
-    [STORED_SUBMISSION] = {submission_decode, submission_done},
-    [STORED_MATCH] = {match_decode, match_done},
-    [STORED_QUEUE] = {queue_decode, queue_done},
+    [STORED_AGENT] = {agent_decode, agent_owned},
+    [STORED_SUBMISSION] = {submission_decode, submission_owned},
+    [STORED_MATCH] = {match_decode, match_owned},
+    [STORED_QUEUE] = {queue_decode, queue_owned},
 };
 
 char *store_row(enum stored_kind kind, json *object, struct error *e) {
-  union any any = {0};
-  struct meta meta;
-  if (meta_decode(object, &meta, e) != ERR_NONE) return NULL;
+  union any any;
+  memset(&any, 0, sizeof(any));  // all of it, whichever member is the largest
+  if (meta_decode(object, &any.meta, e) != ERR_NONE) return NULL;
   json *row = NULL;
-  if (!is_uuid(meta.uid)) {
-    error_set(e, ERR_INVALID, "%s: metadata.uid \"%s\" is no UUID", meta.name, meta.uid);
+  if (!is_uuid(any.meta.uid)) {
+    error_set(e, ERR_INVALID, "%s: metadata.uid \"%s\" is no UUID", any.meta.name, any.meta.uid);
   } else if (!kinds[kind].decode(object, &any, e)) {
-    error_prefix(e, "%s", meta.name);
-    kinds[kind].done(&any);
+    error_prefix(e, "%s", any.meta.name);
   } else {
-    any.meta = meta;
     row = json_new_object();
     switch (kind) {
       case STORED_AGENT: agent_row(row, &any.agent, object); break;
@@ -283,9 +281,8 @@ char *store_row(enum stored_kind kind, json *object, struct error *e) {
       case STORED_QUEUE: queue_row(row, &any.queue, object); break;
       case STORED_KINDS: break;
     }
-    kinds[kind].done(&any);
   }
-  meta_done(&meta);
+  owned_free(kinds[kind].owned, &any);
   char *text = row ? json_print(row) : NULL;
   json_put(&row);
   return text;

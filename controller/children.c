@@ -52,12 +52,18 @@ bool job_decode(json *object, void *ret_job, struct error *e) {
   return true;
 }
 
-void job_done(void *job) {
+void job_owned(struct owned *o, void *job) {
   struct job *j = job;
-  free(j->submission);
-  free(j->component);
-  free(j->failed_reason);
-  free(j->failed_message);
+  meta_owned(o, &j->meta);
+  owned_text(o, &j->submission);
+  owned_text(o, &j->component);
+  owned_text(o, &j->failed_reason);
+  owned_text(o, &j->failed_message);
+}
+
+void job_done(void *job) {
+  owned_free(job_owned, job);
+  memset(job, 0, sizeof(struct job));
 }
 
 static void decode_container(json *status, bool init, struct container_state *ret) {
@@ -135,22 +141,28 @@ bool pod_decode(json *object, void *ret_pod, struct error *e) {
   return true;
 }
 
-void pod_done(void *pod) {
+void pod_owned(struct owned *o, void *pod) {
   struct pod *p = pod;
-  free(p->submission);
-  free(p->match);
-  free(p->phase);
-  free(p->reason);
-  free(p->message);
-  free(p->ip);
-  free(p->unscheduled_message);
+  meta_owned(o, &p->meta);
+  owned_text(o, &p->submission);
+  owned_text(o, &p->match);
+  owned_text(o, &p->phase);
+  owned_text(o, &p->reason);
+  owned_text(o, &p->message);
+  owned_text(o, &p->ip);
+  owned_text(o, &p->unscheduled_message);
   for (unsigned i = 0; i < p->container_count; i++) {
     struct container_state *c = &p->containers[i];
-    free(c->name);
-    free(c->waiting_reason);
-    free(c->reason);
-    free(c->message);
+    owned_text(o, &c->name);
+    owned_text(o, &c->waiting_reason);
+    owned_text(o, &c->reason);
+    owned_text(o, &c->message);
   }
+}
+
+void pod_done(void *pod) {
+  owned_free(pod_owned, pod);
+  memset(pod, 0, sizeof(struct pod));
 }
 
 const struct container_state *pod_container(const struct pod *p, const char *name) {

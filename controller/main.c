@@ -16,7 +16,7 @@
 
 // Who leads lists once, after it has won, and sees all that was written before. Who does not lead by then lists
 // to be warm when its time comes.
-enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50, WARM_UP_MS = 1000 };
+enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50, WARM_UP_MS = 1000, TIDY_MS = 5 * 1000 };
 
 struct program {
   uv_loop_t loop;
@@ -28,7 +28,8 @@ struct program {
   struct environments *environments;
   struct lease *lease;
   struct probe_server *probes;
-  struct timer *drain, *warm_up;
+  struct timer *drain, *warm_up, *tidy;
+  unsigned tidied;  // as many lists had been taken in then
   msec drain_until;
   uv_signal_t terminate, interrupt;
   bool started, stopping, leading;
@@ -64,7 +65,8 @@ static int probe(void *context, const char *path, struct str *ret) {
 static void close_handles(struct program *p) {
   timer_free(p->drain);
   timer_free(p->warm_up);
-  p->drain = p->warm_up = NULL;
+  timer_free(p->tidy);
+  p->drain = p->warm_up = p->tidy = NULL;
   probe_server_free(p->probes);
   lease_free(p->lease);
   environments_free(p->environments);
@@ -103,6 +105,19 @@ static void on_signal(uv_signal_t *handle, int number) {
   manager_stop(&p->manager);
   p->drain_until = clock_monotonic() + DRAIN_MS;
   timer_set(p->drain, 0);
+}
+
+// ---- memory
+// -----------------------------------------------------------------------------------
+
+// A list's pages, and the keys that all its objects are looked at by, are more than what stays of them.
+static void tidy(void *context) {
+  struct program *p = context;
+  timer_set(p->tidy, TIDY_MS);
+  const unsigned lists = manager_lists(&p->manager);
+  if (lists == p->tidied || !manager_is_idle(&p->manager)) return;
+  p->tidied = lists;
+  mem_trim();
 }
 
 // ---- leading
@@ -166,6 +181,8 @@ static enum error_code start(struct program *p, struct error *e) {
   uv_signal_start(&p->terminate, on_signal, SIGTERM);
   uv_signal_start(&p->interrupt, on_signal, SIGINT);
   p->warm_up = timer_new(&p->loop, start_caches, p);
+  p->tidy = timer_new(&p->loop, tidy, p);
+  timer_set(p->tidy, TIDY_MS);
   if (p->settings.leader_elect) {
     timer_set(p->warm_up, WARM_UP_MS);
     p->lease = lease_new(p->client, &p->loop, p->settings.pod_namespace, "rl-arena-controller", p->settings.pod_name,

@@ -18,14 +18,14 @@ const struct reconciler RECONCILERS[RECONCILER_COUNT] = {
 };
 
 static const struct cache_type TYPES[CACHE_COUNT] = {
-    [CACHE_AGENTS] = {&KIND_AGENT, sizeof(struct agent), agent_decode, agent_done, NULL, 0},
+    [CACHE_AGENTS] = {&KIND_AGENT, sizeof(struct agent), agent_decode, agent_owned, NULL, 0},
     // Inline sources make pages heavy.
-    [CACHE_SUBMISSIONS] = {&KIND_SUBMISSION, sizeof(struct submission), submission_decode, submission_done, NULL, 50},
-    [CACHE_MATCHES] = {&KIND_MATCH, sizeof(struct match), match_decode, match_done, NULL, 0},
-    [CACHE_QUEUES] = {&KIND_QUEUE, sizeof(struct queue), queue_decode, queue_done, NULL, 0},
-    [CACHE_JOBS] = {&KIND_JOB, sizeof(struct job), job_decode, job_done, LABEL_COMPONENT " in (build,scan)", 0},
-    [CACHE_BUILD_PODS] = {&KIND_POD, sizeof(struct pod), pod_decode, pod_done, LABEL_COMPONENT " in (build,scan)", 0},
-    [CACHE_AGENT_PODS] = {&KIND_POD, sizeof(struct pod), pod_decode, pod_done, LABEL_COMPONENT "=agent", 0},
+    [CACHE_SUBMISSIONS] = {&KIND_SUBMISSION, sizeof(struct submission), submission_decode, submission_owned, NULL, 50},
+    [CACHE_MATCHES] = {&KIND_MATCH, sizeof(struct match), match_decode, match_owned, NULL, 0},
+    [CACHE_QUEUES] = {&KIND_QUEUE, sizeof(struct queue), queue_decode, queue_owned, NULL, 0},
+    [CACHE_JOBS] = {&KIND_JOB, sizeof(struct job), job_decode, job_owned, LABEL_COMPONENT " in (build,scan)", 0},
+    [CACHE_BUILD_PODS] = {&KIND_POD, sizeof(struct pod), pod_decode, pod_owned, LABEL_COMPONENT " in (build,scan)", 0},
+    [CACHE_AGENT_PODS] = {&KIND_POD, sizeof(struct pod), pod_decode, pod_owned, LABEL_COMPONENT "=agent", 0},
 };
 
 void manager_enqueue(struct manager *m, enum reconciler_id id, const char *name) {
@@ -359,6 +359,12 @@ void manager_act(struct manager *m, uint64_t version) {
 void manager_stop(struct manager *m) {
   m->acting = false;
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_stop(m->queues[i]);
+}
+
+unsigned manager_lists(const struct manager *m) {
+  unsigned lists = 0;
+  for (unsigned i = 0; i < CACHE_COUNT; i++) lists += cache_lists(m->caches[i]);
+  return lists;
 }
 
 bool manager_is_idle(const struct manager *m) {

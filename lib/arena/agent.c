@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/memory.h"
 #include "base/str.h"
 
@@ -117,31 +119,37 @@ json *agent_status_patch(const struct agent_status *from, const struct agent_sta
 
 // ---- owning ------------------------------------------------------------------------------------
 
+static void status_owned(struct owned *o, void *status) {
+  struct agent_status *s = status;
+  owned_text(o, &s->active_submission);
+  owned_text(o, &s->image);
+  owned_text(o, &s->latest_submission);
+  owned_text(o, &s->queue.ticket);
+  owned_text(o, &s->queue.reason);
+  conditions_owned(o, &s->conditions);
+}
+
+void agent_owned(struct owned *o, void *agent) {
+  struct agent *a = agent;
+  meta_owned(o, &a->meta);
+  owned_text(o, &a->owner);
+  owned_text(o, &a->environment);
+  owned_text(o, &a->display_name);
+  owned_text(o, &a->pinned);
+  status_owned(o, &a->status);
+}
+
 void agent_status_copy(struct agent_status *ret, const struct agent_status *from) {
   *ret = *from;
-  ret->active_submission = mem_strdup(from->active_submission);
-  ret->image = mem_strdup(from->image);
-  ret->latest_submission = mem_strdup(from->latest_submission);
-  ret->queue.ticket = mem_strdup(from->queue.ticket);
-  ret->queue.reason = mem_strdup(from->queue.reason);
-  conditions_copy(&ret->conditions, &from->conditions);
+  owned_copy(status_owned, ret);
 }
 
 void agent_status_done(struct agent_status *s) {
-  free(s->active_submission);
-  free(s->image);
-  free(s->latest_submission);
-  free(s->queue.ticket);
-  free(s->queue.reason);
-  conditions_done(&s->conditions);
+  owned_free(status_owned, s);
   *s = (struct agent_status){0};
 }
 
 void agent_done(void *agent) {
-  struct agent *a = agent;
-  free(a->owner);
-  free(a->environment);
-  free(a->display_name);
-  free(a->pinned);
-  agent_status_done(&a->status);
+  owned_free(agent_owned, agent);
+  memset(agent, 0, sizeof(struct agent));
 }

@@ -70,19 +70,23 @@ json *conditions_encode(const struct conditions *c) {
   return list;
 }
 
+void conditions_owned(struct owned *o, struct conditions *c) {
+  owned_array(o, &c->items, c->count * sizeof(*c->items));
+  for (unsigned i = 0; i < c->count; i++) owned_text(o, &c->items[i].message);
+  owned_array_end(o, &c->items);
+}
+
+static void any_conditions_owned(struct owned *o, void *conditions) {
+  conditions_owned(o, conditions);
+}
+
 void conditions_copy(struct conditions *ret, const struct conditions *from) {
-  *ret = (struct conditions){.count = from->count};
-  if (from->count == 0) return;
-  ret->items = mem_alloc(from->count * sizeof(*ret->items));
-  for (unsigned i = 0; i < from->count; i++) {
-    ret->items[i] = from->items[i];
-    ret->items[i].message = mem_strdup(from->items[i].message);
-  }
+  *ret = *from;
+  owned_copy(any_conditions_owned, ret);
 }
 
 void conditions_done(struct conditions *c) {
-  for (unsigned i = 0; i < c->count; i++) free(c->items[i].message);
-  free(c->items);
+  owned_free(any_conditions_owned, c);
   *c = (struct conditions){0};
 }
 

@@ -165,58 +165,49 @@ int match_seat_of(const struct match *m, const char *agent_name) {
 
 // ---- owning ------------------------------------------------------------------------------------
 
-static void participant_status_copy(struct participant_status *ret, const struct participant_status *from) {
-  *ret = *from;
-  ret->agent = mem_strdup(from->agent);
-  ret->agent_uid = mem_strdup(from->agent_uid);
-  ret->submission = mem_strdup(from->submission);
-  ret->image = mem_strdup(from->image);
-  ret->error_message = mem_strdup(from->error_message);
+static void status_owned(struct owned *o, void *status) {
+  struct match_status *s = status;
+  owned_text(o, &s->phase);
+  owned_text(o, &s->reason);
+  owned_text(o, &s->winner);
+  owned_text(o, &s->environment_version);
+  owned_text(o, &s->replay_url);
+  owned_text(o, &s->replay_html_url);
+  owned_text(o, &s->replay_sha256);
+  owned_text(o, &s->replay_html_sha256);
+  for (unsigned i = 0; i < s->participant_count; i++) {
+    struct participant_status *p = &s->participants[i];
+    owned_text(o, &p->agent);
+    owned_text(o, &p->agent_uid);
+    owned_text(o, &p->submission);
+    owned_text(o, &p->image);
+    owned_text(o, &p->error_message);
+  }
+  conditions_owned(o, &s->conditions);
 }
 
-static void participant_status_done(struct participant_status *p) {
-  free(p->agent);
-  free(p->agent_uid);
-  free(p->submission);
-  free(p->image);
-  free(p->error_message);
+void match_owned(struct owned *o, void *match) {
+  struct match *m = match;
+  meta_owned(o, &m->meta);
+  owned_text(o, &m->environment);
+  for (unsigned i = 0; i < m->participant_count; i++) {
+    owned_text(o, &m->participants[i].agent);
+    owned_text(o, &m->participants[i].submission);
+  }
+  status_owned(o, &m->status);
 }
 
 void match_status_copy(struct match_status *ret, const struct match_status *from) {
   *ret = *from;
-  ret->phase = mem_strdup(from->phase);
-  ret->reason = mem_strdup(from->reason);
-  ret->winner = mem_strdup(from->winner);
-  ret->environment_version = mem_strdup(from->environment_version);
-  ret->replay_url = mem_strdup(from->replay_url);
-  ret->replay_html_url = mem_strdup(from->replay_html_url);
-  ret->replay_sha256 = mem_strdup(from->replay_sha256);
-  ret->replay_html_sha256 = mem_strdup(from->replay_html_sha256);
-  for (unsigned i = 0; i < from->participant_count; i++)
-    participant_status_copy(&ret->participants[i], &from->participants[i]);
-  conditions_copy(&ret->conditions, &from->conditions);
+  owned_copy(status_owned, ret);
 }
 
 void match_status_done(struct match_status *s) {
-  free(s->phase);
-  free(s->reason);
-  free(s->winner);
-  free(s->environment_version);
-  free(s->replay_url);
-  free(s->replay_html_url);
-  free(s->replay_sha256);
-  free(s->replay_html_sha256);
-  for (unsigned i = 0; i < s->participant_count; i++) participant_status_done(&s->participants[i]);
-  conditions_done(&s->conditions);
+  owned_free(status_owned, s);
   *s = (struct match_status){.seed = -1};
 }
 
 void match_done(void *match) {
-  struct match *m = match;
-  free(m->environment);
-  for (unsigned i = 0; i < m->participant_count; i++) {
-    free(m->participants[i].agent);
-    free(m->participants[i].submission);
-  }
-  match_status_done(&m->status);
+  owned_free(match_owned, match);
+  memset(match, 0, sizeof(struct match));
 }

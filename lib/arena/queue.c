@@ -96,20 +96,31 @@ json *queue_status_patch(const struct queue_status *from, const struct queue_sta
 
 // ---- owning ------------------------------------------------------------------------------------
 
+static void status_owned(struct owned *o, void *status) {
+  struct queue_status *s = status;
+  conditions_owned(o, &s->conditions);
+}
+
+void queue_owned(struct owned *o, void *queue) {
+  struct queue *q = queue;
+  meta_owned(o, &q->meta);
+  owned_text(o, &q->environment);
+  owned_text(o, &q->match.cpu);
+  owned_text(o, &q->match.memory);
+  status_owned(o, &q->status);
+}
+
 void queue_status_copy(struct queue_status *ret, const struct queue_status *from) {
   *ret = *from;
-  conditions_copy(&ret->conditions, &from->conditions);
+  owned_copy(status_owned, ret);
 }
 
 void queue_status_done(struct queue_status *s) {
-  conditions_done(&s->conditions);
+  owned_free(status_owned, s);
   *s = (struct queue_status){0};
 }
 
 void queue_done(void *queue) {
-  struct queue *q = queue;
-  free(q->environment);
-  free(q->match.cpu);
-  free(q->match.memory);
-  queue_status_done(&q->status);
+  owned_free(queue_owned, queue);
+  memset(queue, 0, sizeof(struct queue));
 }

@@ -62,9 +62,10 @@ static void decode_source(json *source, struct submission *s) {
 // ---- reading the status ------------------------------------------------------------------------
 
 static void decode_attempts(json *list, struct attempts *ret) {
-  for (size_t i = 0; i < json_length(list) && ret->count < ATTEMPTS_MAX; i++) {
+  struct attempt *added;
+  for (size_t i = 0; i < json_length(list) && (added = attempts_add(ret, 0)) != NULL; i++) {
     json *o = json_item(list, i);
-    ret->items[ret->count++] = (struct attempt){
+    *added = (struct attempt){
         .number = codec_int32(o, "number", 1, 16, (int32_t)i + 1),
         .job = json_text_copy(o, "job"),
         .pod = json_text_copy(o, "pod"),
@@ -199,74 +200,80 @@ json *submission_status_patch(const struct submission_status *from, const struct
 
 struct attempt *attempts_add(struct attempts *a, int32_t number) {
   if (a->count == ATTEMPTS_MAX) return NULL;
+  a->items = mem_grow(a->items, a->count + 1, sizeof(*a->items));
   struct attempt *item = &a->items[a->count++];
   *item = (struct attempt){.number = number};
   return item;
 }
 
-static void attempts_copy(struct attempts *ret, const struct attempts *from) {
-  *ret = *from;
-  for (unsigned i = 0; i < from->count; i++) {
-    ret->items[i].job = mem_strdup(from->items[i].job);
-    ret->items[i].pod = mem_strdup(from->items[i].pod);
-    ret->items[i].reason = mem_strdup(from->items[i].reason);
-    ret->items[i].message = mem_strdup(from->items[i].message);
-  }
-}
-
-static void attempts_done(struct attempts *a) {
+static void attempts_owned(struct owned *o, struct attempts *a) {
+  owned_array(o, &a->items, a->count * sizeof(*a->items));
   for (unsigned i = 0; i < a->count; i++) {
-    free(a->items[i].job);
-    free(a->items[i].pod);
-    free(a->items[i].reason);
-    free(a->items[i].message);
+    owned_text(o, &a->items[i].job);
+    owned_text(o, &a->items[i].pod);
+    owned_text(o, &a->items[i].reason);
+    owned_text(o, &a->items[i].message);
   }
+  owned_array_end(o, &a->items);
 }
 
-static void scan_copy(struct scan *ret, const struct scan *from) {
-  *ret = *from;
-  ret->scanner = mem_strdup(from->scanner);
-  ret->findings = findings_again(from->findings);
+static const void *again(const void *findings) {
+  return findings_again(findings);
+}
+
+static void done(const void *findings) {
+  findings_done(findings);
+}
+
+static void scan_owned(struct owned *o, void *scan) {
+  struct scan *s = scan;
+  owned_text(o, &s->scanner);
+  owned_shared(o, &s->findings, again, done);
+}
+
+static void status_owned(struct owned *o, void *status) {
+  struct submission_status *s = status;
+  owned_text(o, &s->phase);
+  owned_text(o, &s->image);
+  owned_text(o, &s->digest);
+  attempts_owned(o, &s->builds);
+  attempts_owned(o, &s->scan_attempts);
+  scan_owned(o, &s->scan);
+  conditions_owned(o, &s->conditions);
+}
+
+void submission_owned(struct owned *o, void *submission) {
+  struct submission *s = submission;
+  meta_owned(o, &s->meta);
+  owned_text(o, &s->agent);
+  owned_text(o, &s->url);
+  owned_text(o, &s->sha256);
+  owned_text(o, &s->format);
+  owned_text(o, &s->ref);
+  owned_text(o, &s->path);
+  owned_text(o, &s->image);
+  owned_array(o, &s->files, s->file_count * sizeof(*s->files));
+  for (unsigned i = 0; i < s->file_count; i++) owned_text(o, &s->files[i]);
+  owned_array_end(o, &s->files);
+  status_owned(o, &s->status);
 }
 
 void scan_done(struct scan *s) {
-  findings_done(s->findings);
-  free(s->scanner);
+  owned_free(scan_owned, s);
   *s = (struct scan){0};
 }
 
 void submission_status_copy(struct submission_status *ret, const struct submission_status *from) {
   *ret = *from;
-  ret->phase = mem_strdup(from->phase);
-  ret->image = mem_strdup(from->image);
-  ret->digest = mem_strdup(from->digest);
-  attempts_copy(&ret->builds, &from->builds);
-  attempts_copy(&ret->scan_attempts, &from->scan_attempts);
-  scan_copy(&ret->scan, &from->scan);
-  conditions_copy(&ret->conditions, &from->conditions);
+  owned_copy(status_owned, ret);
 }
 
 void submission_status_done(struct submission_status *s) {
-  free(s->phase);
-  free(s->image);
-  free(s->digest);
-  attempts_done(&s->builds);
-  attempts_done(&s->scan_attempts);
-  scan_done(&s->scan);
-  conditions_done(&s->conditions);
+  owned_free(status_owned, s);
   *s = (struct submission_status){0};
 }
 
 void submission_done(void *submission) {
-  struct submission *s = submission;
-  free(s->agent);
-  free(s->url);
-  free(s->sha256);
-  free(s->format);
-  free(s->ref);
-  free(s->path);
-  free(s->image);
-  for (unsigned i = 0; i < s->file_count; i++) free(s->files[i]);
-  free(s->files);
-  submission_status_done(&s->status);
+  owned_free(submission_owned, submission);
+  memset(submission, 0, sizeof(struct submission));
 }

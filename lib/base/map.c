@@ -3,54 +3,48 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-// uthash's usual hash function falls through its cases without a word that clang takes for one.
-#define HASH_FUNCTION(key, length, hash) HASH_OAT(key, length, hash)
-#define uthash_malloc(size) mem_alloc(size)
-#define uthash_free(pointer, size) free(pointer)
-#include <uthash.h>
+#include "base/table.h"
 
 struct map_entry {
-  UT_hash_handle hh;
+  struct table_link link;
   void *value;
   char key[];
 };
 
 struct map {
-  struct map_entry *entries;  // the head, which uthash keeps
+  struct table *entries;
   map_free_fn *free_value;
 };
 
 struct map *map_new(map_free_fn *free_value) {
   struct map *m = mem_alloc(sizeof(*m));
+  m->entries = table_new();
   m->free_value = free_value;
   return m;
 }
 
-static struct map_entry *find_key(const struct map *m, const char *key) {
-  struct map_entry *e = NULL;
-  HASH_FIND_STR(m->entries, key, e);
-  return e;
+static struct map_entry *entry_of(struct table_link *link) {
+  return (struct map_entry *)link;
 }
 
 static struct map_entry *find(const struct map *m, const char *key) {
-  return key ? find_key(m, key) : NULL;
+  return entry_of(table_get(m->entries, key));
 }
 
 static void *unlink_entry(struct map *m, struct map_entry *e) {
   void *value = e->value;
-  HASH_DEL(m->entries, e);
+  table_remove(m->entries, &e->link);
   free(e);
   return value;
 }
 
 void map_free(struct map *m) {
   if (!m) return;
-  struct map_entry *e, *next;
-  HASH_ITER(hh, m->entries, e, next) {
-    void *value = unlink_entry(m, e);
+  table_each (m->entries, link) {
+    void *value = unlink_entry(m, entry_of(link));
     if (m->free_value) m->free_value(value);
   }
+  table_free(m->entries);
   free(m);
 }
 
@@ -60,7 +54,7 @@ void *map_get(const struct map *m, const char *key) {
 }
 
 void map_put(struct map *m, const char *key, void *take_value) {
-  struct map_entry *e = find_key(m, key);
+  struct map_entry *e = find(m, key);
   if (e) {
     void *old = e->value;
     e->value = take_value;
@@ -71,7 +65,7 @@ void map_put(struct map *m, const char *key, void *take_value) {
   e = mem_alloc(sizeof(*e) + length + 1);
   memcpy(e->key, key, length + 1);
   e->value = take_value;
-  HASH_ADD_KEYPTR(hh, m->entries, e->key, length, e);
+  table_add(m->entries, &e->link, e->key);
 }
 
 bool map_remove(struct map *m, const char *key) {
@@ -88,15 +82,15 @@ void *map_take(struct map *m, const char *key) {
 }
 
 size_t map_count(const struct map *m) {
-  return HASH_COUNT(m->entries);
+  return table_count(m->entries);
 }
 
 struct map_entry *map_first(const struct map *m) {
-  return m->entries;
+  return entry_of(table_first(m->entries));
 }
 
 struct map_entry *map_next(const struct map_entry *e) {
-  return e->hh.next;
+  return entry_of(table_next(&e->link));
 }
 
 const char *map_key(const struct map_entry *e) {

@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 void *mem_must(void *pointer) {
   if (!pointer) {
     fputs("out of memory\n", stderr);
@@ -48,6 +52,12 @@ void mem_free_pointer(void *pointer_to_pointer) {
   free(pointer);
   pointer = NULL;
   memcpy(pointer_to_pointer, &pointer, sizeof(pointer));
+}
+
+void mem_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 void mem_replace(char **field, const char *text) {

@@ -52,13 +52,21 @@ enum error_code meta_decode(json *object, struct meta *ret, struct error *e) {
   return ERR_NONE;
 }
 
+void meta_owned(struct owned *o, struct meta *m) {
+  owned_text(o, &m->namespace);
+  owned_text(o, &m->name);
+  owned_text(o, &m->uid);
+  owned_text(o, &m->owner_kind);
+  owned_text(o, &m->owner_name);
+  owned_text(o, &m->owner_uid);
+}
+
+static void any_meta_owned(struct owned *o, void *meta) {
+  meta_owned(o, meta);
+}
+
 void meta_done(struct meta *m) {
-  free(m->namespace);
-  free(m->name);
-  free(m->uid);
-  free(m->owner_kind);
-  free(m->owner_name);
-  free(m->owner_uid);
+  owned_free(any_meta_owned, m);
   *m = (struct meta){0};
 }
 

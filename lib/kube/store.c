@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/str.h"
+#include "base/table.h"
 
-// In front of each typed object: its place in the order of arrival, for iteration.
+// In front of each typed object, in one block with it.
 struct node {
-  alignas(max_align_t) struct node *previous;
-  struct node *next;
+  alignas(max_align_t) struct table_link link;  // by its name, in the order of arrival
 };
 
 struct tombstone {
@@ -26,10 +26,9 @@ struct store {
   void *context;
   bool changing;
   uint64_t version;
-  struct map *nodes;  // name -> node
-  struct node *first, *last;
+  struct table *nodes;
   struct map *tombstones;  // name -> tombstone
-  struct map *listed;      // name -> node, while a list is taken in
+  struct table *listed;    // nodes, while a list is taken in; NULL otherwise
   struct map *skipped;     // name -> version already complained about
 };
 
@@ -43,13 +42,20 @@ static struct node *node_of(const void *object) {
   return (struct node *)(uintptr_t)object - 1;
 }
 
+static struct node *linked(struct table_link *link) {
+  return (struct node *)link;
+}
+
 static const struct meta *meta_of(struct node *n) {
   return object_of(n);
 }
 
+static struct node *find(const struct table *nodes, const char *name) {
+  return linked(table_get(nodes, name));
+}
+
 static void node_free(const struct store *s, struct node *n) {
-  if (s->type->done != NULL) s->type->done(object_of(n));
-  meta_done(object_of(n));
+  owned_let_go(s->type->owned, object_of(n));
   free(n);
 }
 
@@ -59,21 +65,25 @@ struct store *store_new(const struct cache_type *type, store_change_fn *change, 
   s->type = type;
   s->change = change;
   s->context = context;
-  s->nodes = map_new(NULL);
+  s->nodes = table_new();
   s->tombstones = map_new(free);
   s->skipped = map_new(free);
   return s;
+}
+
+static void free_nodes(const struct store *s, struct table *nodes) {
+  table_each (nodes, link) {
+    table_remove(nodes, link);
+    node_free(s, linked(link));
+  }
+  table_free(nodes);
 }
 
 void store_free(struct store *s) {
   if (s == NULL) return;
   assert(!s->changing);
   store_list_abort(s);
-  for (struct node *n = s->first, *next; n != NULL; n = next) {
-    next = n->next;
-    node_free(s, n);
-  }
-  map_free(s->nodes);
+  free_nodes(s, s->nodes);
   map_free(s->tombstones);
   map_free(s->skipped);
   free(s);
@@ -84,16 +94,16 @@ uint64_t store_version(const struct store *s) {
 }
 
 const void *store_get(const struct store *s, const char *name) {
-  struct node *n = map_get(s->nodes, name);
+  struct node *n = find(s->nodes, name);
   return n != NULL ? object_of(n) : NULL;
 }
 
 size_t store_count(const struct store *s) {
-  return map_count(s->nodes);
+  return table_count(s->nodes);
 }
 
 const void *store_next(const struct store *s, const void *previous) {
-  struct node *n = previous != NULL ? node_of(previous)->next : s->first;
+  struct node *n = linked(previous != NULL ? table_next(&node_of(previous)->link) : table_first(s->nodes));
   return n != NULL ? object_of(n) : NULL;
 }
 
@@ -122,30 +132,20 @@ static void report(struct store *s, struct node *before, struct node *after) {
   s->changing = false;
 }
 
-static void unlink_node(struct store *s, struct node *n) {
-  *(n->previous != NULL ? &n->previous->next : &s->first) = n->next;
-  *(n->next != NULL ? &n->next->previous : &s->last) = n->previous;
-}
-
-static void append_node(struct store *s, struct node *n) {
-  n->previous = s->last;
-  n->next = NULL;
-  *(s->last != NULL ? &s->last->next : &s->first) = n;
-  s->last = n;
+static void add_to(struct table *nodes, struct node *n) {
+  table_add(nodes, &n->link, meta_of(n)->name);
 }
 
 static void remove_node(struct store *s, struct node *n) {
-  unlink_node(s, n);
-  map_take(s->nodes, meta_of(n)->name);
+  table_remove(s->nodes, &n->link);
   report(s, n, NULL);
   node_free(s, n);
 }
 
 static void put_node(struct store *s, struct node *take_node) {
-  struct node *before = map_take(s->nodes, meta_of(take_node)->name);
-  if (before != NULL) unlink_node(s, before);
-  append_node(s, take_node);
-  map_put(s->nodes, meta_of(take_node)->name, take_node);
+  struct node *before = find(s->nodes, meta_of(take_node)->name);
+  if (before != NULL) table_remove(s->nodes, &before->link);
+  add_to(s->nodes, take_node);
   report(s, before, take_node);
   if (before != NULL) node_free(s, before);
 }
@@ -163,12 +163,12 @@ static void complain(struct store *s, const struct meta *m, const char *why) {
 
 // A node for the object; takes the meta. NULL, after a complaint, when the type cannot read the rest.
 static struct node *decode_node(struct store *s, json *object, struct meta *take_meta) {
-  struct node *n = mem_alloc(sizeof *n + s->type->size);
-  memcpy(object_of(n), take_meta, sizeof *take_meta);
+  cleanup_free void *loose = mem_alloc(s->type->size);
+  memcpy(loose, take_meta, sizeof *take_meta);
   struct error e = {0};
-  if (s->type->decode(object, object_of(n), &e)) return n;
+  if (s->type->decode(object, loose, &e)) return owned_pack(s->type->owned, sizeof(struct node), loose, s->type->size);
   complain(s, take_meta, e.text);
-  node_free(s, n);
+  owned_free(s->type->owned, loose);
   return NULL;
 }
 
@@ -179,7 +179,7 @@ static bool is_buried(const struct store *s, const struct meta *m) {
 
 // Takes the meta. Puts the object in unless what is known is as new.
 static void put_if_newer(struct store *s, json *object, struct meta *take_meta) {
-  struct node *known = map_get(s->nodes, take_meta->name);
+  struct node *known = find(s->nodes, take_meta->name);
   if (is_buried(s, take_meta) || (known != NULL && meta_of(known)->version >= take_meta->version)) {
     meta_done(take_meta);
     return;
@@ -190,14 +190,14 @@ static void put_if_newer(struct store *s, json *object, struct meta *take_meta) 
   struct node *n = decode_node(s, object, take_meta);
   if (n != NULL)
     put_node(s, n);
-  else if ((known = map_get(s->nodes, name)) != NULL)
+  else if ((known = find(s->nodes, name)) != NULL)
     remove_node(s, known);
 }
 
 static void remove_if_newer(struct store *s, const struct meta *m) {
   const struct tombstone *t = map_get(s->tombstones, m->name);
   if (t != NULL && m->version > t->version) map_remove(s->tombstones, m->name);
-  struct node *known = map_get(s->nodes, m->name);
+  struct node *known = find(s->nodes, m->name);
   if (known != NULL && meta_of(known)->version <= m->version) remove_node(s, known);
 }
 
@@ -222,13 +222,12 @@ enum error_code store_event(struct store *s, enum watch_type type, json *object,
 
 void store_list_begin(struct store *s) {
   store_list_abort(s);
-  s->listed = map_new(NULL);
+  s->listed = table_new();
 }
 
 void store_list_abort(struct store *s) {
   if (s->listed == NULL) return;
-  map_each (s->listed, entry) node_free(s, map_value(entry));
-  map_free(s->listed);
+  free_nodes(s, s->listed);
   s->listed = NULL;
 }
 
@@ -241,16 +240,19 @@ void store_list_add(struct store *s, json *item) {
   }
   struct node *n = decode_node(s, item, &m);
   if (n == NULL) return;
-  struct node *twice = map_take(s->listed, meta_of(n)->name);
-  if (twice != NULL) node_free(s, twice);
-  map_put(s->listed, meta_of(n)->name, n);
+  struct node *twice = find(s->listed, meta_of(n)->name);
+  if (twice != NULL) {
+    table_remove(s->listed, &twice->link);
+    node_free(s, twice);
+  }
+  add_to(s->listed, n);
 }
 
 // Known objects that the list does not have are gone, unless they are own writes after the list.
 static void remove_unlisted(struct store *s, uint64_t version) {
-  for (struct node *n = s->first, *next; n != NULL; n = next) {
-    next = n->next;
-    if (meta_of(n)->version <= version && map_get(s->listed, meta_of(n)->name) == NULL) remove_node(s, n);
+  table_each (s->nodes, link) {
+    struct node *n = linked(link);
+    if (meta_of(n)->version <= version && find(s->listed, meta_of(n)->name) == NULL) remove_node(s, n);
   }
 }
 
@@ -258,7 +260,7 @@ static void remove_unlisted(struct store *s, uint64_t version) {
 static void drop_proven_tombstones(struct store *s, uint64_t version) {
   map_each (s->tombstones, entry) {
     const struct tombstone *t = map_value(entry);
-    struct node *n = map_get(s->listed, map_key(entry));
+    struct node *n = find(s->listed, map_key(entry));
     if (t->version <= version && (n == NULL || !text_equal(meta_of(n)->uid, t->uid)))
       map_remove(s->tombstones, map_key(entry));
   }
@@ -274,15 +276,16 @@ enum error_code store_list_end(struct store *s, uint64_t version, struct error *
   saw_version(s, version);
   remove_unlisted(s, version);
   drop_proven_tombstones(s, version);
-  map_each (s->listed, entry) {
-    struct node *n = map_value(entry);
-    struct node *known = map_get(s->nodes, map_key(entry));
+  table_each (s->listed, link) {
+    table_remove(s->listed, link);
+    struct node *n = linked(link);
+    struct node *known = find(s->nodes, meta_of(n)->name);
     if (is_buried(s, meta_of(n)) || (known != NULL && meta_of(known)->version >= meta_of(n)->version))
       node_free(s, n);
     else
       put_node(s, n);
   }
-  map_free(s->listed);
+  table_free(s->listed);
   s->listed = NULL;
   return ERR_NONE;
 }
@@ -301,7 +304,7 @@ void store_observe(struct store *s, json *object) {
 }
 
 void store_observe_deleted(struct store *s, const char *name, const char *uid) {
-  struct node *n = map_get(s->nodes, name);
+  struct node *n = find(s->nodes, name);
   // Not known, or another object of the name: the watch has already gone past this deletion.
   if (n == NULL || (uid != NULL && !text_equal(uid, meta_of(n)->uid))) return;
   const char *known_uid = meta_of(n)->uid;

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/map.h"
 #include "base/memory.h"
+#include "base/table.h"
 #include "io/timer.h"
 
 #include "backoff.h"
@@ -12,6 +12,7 @@
 enum { BACKOFF_FIRST_MS = 5, BACKOFF_MOST_MS = 60 * 1000, TURN_MAX = 100 };
 
 struct item {
+  struct table_link link;  // by its key
   struct workqueue *queue;
   struct item *next;    // in the line
   struct timer *timer;  // NULL until a delay is first wished
@@ -33,7 +34,7 @@ struct workqueue {
   void *context;
   bool running;
   struct timer *pump;
-  struct map *items;          // key -> item: all that are in some state
+  struct table *items;        // all that are in some state
   struct item *first, *last;  // the line
   size_t waiting, busy;
   struct metric *depth, *adds, *retries, *queue_seconds, *work_seconds;
@@ -53,8 +54,12 @@ static void show_depth(struct workqueue *q) {
   if (q->depth != NULL) metric_set(q->depth, q->name, (double)q->waiting);
 }
 
-static void item_free(void *value) {
-  struct item *i = value;
+static struct item *find(const struct workqueue *q, const char *key) {
+  return (struct item *)table_get(q->items, key);
+}
+
+static void forget(struct workqueue *q, struct item *i) {
+  table_remove(q->items, &i->link);
   timer_free(i->timer);
   free(i);
 }
@@ -62,17 +67,17 @@ static void item_free(void *value) {
 // An item without any state left is forgotten.
 static void tidy(struct workqueue *q, struct item *i) {
   bool timed = i->timer != NULL && timer_is_set(i->timer);
-  if (!i->waiting && !i->busy && !timed && i->failures == 0) map_remove(q->items, i->key);
+  if (!i->waiting && !i->busy && !timed && i->failures == 0) forget(q, i);
 }
 
 static struct item *item_of(struct workqueue *q, const char *key) {
-  struct item *i = map_get(q->items, key);
+  struct item *i = find(q, key);
   if (i != NULL) return i;
   size_t size = strlen(key) + 1;
   i = mem_alloc(sizeof *i + size);
   i->queue = q;
   memcpy(i->key, key, size);
-  map_put(q->items, key, i);
+  table_add(q->items, &i->link, i->key);
   return i;
 }
 
@@ -166,7 +171,7 @@ struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned conc
   q->fn = fn;
   q->context = context;
   q->pump = timer_new(loop, on_pump, q);
-  q->items = map_new(item_free);
+  q->items = table_new();
   if (m != NULL) add_metrics(q, m);
   return q;
 }
@@ -174,7 +179,8 @@ struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned conc
 void workqueue_free(struct workqueue *q) {
   if (q == NULL) return;
   timer_free(q->pump);
-  map_free(q->items);
+  table_each (q->items, link) forget(q, (struct item *)link);
+  table_free(q->items);
   free(q->name);
   free(q);
 }
@@ -202,7 +208,7 @@ void workqueue_add_after(struct workqueue *q, const char *key, msec delay) {
 }
 
 void workqueue_done(struct workqueue *q, const char *key, bool failed, msec min_delay, msec again) {
-  struct item *i = map_get(q->items, key);
+  struct item *i = find(q, key);
   assert(i != NULL && i->busy);
   i->busy = false;
   q->busy--;

@@ -23,7 +23,7 @@ LIBRARIES = ("base", "io", "kube", "arena")
 # Foreign header -> the files that may include it.
 DOORS = {
     r"json-c/": r"lib/base/include/base/json\.h",
-    r"uthash|utlist|utarray": r"lib/base/map\.c",
+    r"uthash|utlist|utarray": r"lib/base/table\.c",
     # fetch has no loop: one download with curl's blocking interface, behind its own file.
     r"curl/": r"lib/io/http[a-z_]*\.[ch]|fetch/.*\.[ch]",
     r"microhttpd\.h": r"lib/io/probe_server\.c",

@@ -226,33 +226,37 @@ static json *new_object(const char *spec) {
   return object;
 }
 
-// For a kind: two random statuses are written one after the other onto an object that had none.
-#define ROUND_TRIP(kind, spec)                                                   \
-  static void test_##kind(void **state) {                                        \
-    (void)state;                                                                 \
-    for (unsigned run = 0; run < RUNS; run++) {                                  \
-      struct random r = {seed + run};                                            \
-      json *object cleanup_json = new_object(spec);                              \
-      for (int step = 0; step < 3; step++) {                                     \
-        struct kind before = {0}, after = {0};                                   \
-        struct kind##_status to = random_##kind(&r), copy;                       \
-        assert_true(kind##_decode(object, &before, NULL));                       \
-        kind##_status_copy(&copy, &to);                                          \
-        assert_null(kind##_status_patch(&copy, &to));                            \
-        json *patch = kind##_status_patch(&before.status, &copy);                \
-        if (patch) {                                                             \
-          assert_int_equal(json_object_object_length(patch), 1);                 \
-          apply(&object, patch);                                                 \
-        }                                                                        \
-        assert_true(kind##_decode(object, &after, NULL));                        \
-        assert_null(kind##_status_patch(&after.status, &to));                    \
-        assert_true(conditions_equal(&after.status.conditions, &to.conditions)); \
-        kind##_done(&before);                                                    \
-        kind##_done(&after);                                                     \
-        kind##_status_done(&to);                                                 \
-        kind##_status_done(&copy);                                               \
-      }                                                                          \
-    }                                                                            \
+// For a kind: random statuses are written one after the other onto an object that had none, and read again, loose and
+// packed.
+#define ROUND_TRIP(kind, spec)                                                    \
+  static void test_##kind(void **state) {                                         \
+    (void)state;                                                                  \
+    for (unsigned run = 0; run < RUNS; run++) {                                   \
+      struct random r = {seed + run};                                             \
+      json *object cleanup_json = new_object(spec);                               \
+      for (int step = 0; step < 3; step++) {                                      \
+        struct kind before = {0}, after = {0};                                    \
+        struct kind##_status to = random_##kind(&r), copy;                        \
+        assert_true(kind##_decode(object, &before, NULL));                        \
+        kind##_status_copy(&copy, &to);                                           \
+        assert_null(kind##_status_patch(&copy, &to));                             \
+        json *patch = kind##_status_patch(&before.status, &copy);                 \
+        if (patch) {                                                              \
+          assert_int_equal(json_object_object_length(patch), 1);                  \
+          apply(&object, patch);                                                  \
+        }                                                                         \
+        assert_true(kind##_decode(object, &after, NULL));                         \
+        assert_null(kind##_status_patch(&after.status, &to));                     \
+        assert_true(conditions_equal(&after.status.conditions, &to.conditions));  \
+        struct kind *packed = owned_pack(kind##_owned, 0, &after, sizeof(after)); \
+        assert_null(kind##_status_patch(&packed->status, &to));                   \
+        owned_let_go(kind##_owned, packed);                                       \
+        free(packed);                                                             \
+        kind##_done(&before);                                                     \
+        kind##_status_done(&to);                                                  \
+        kind##_status_done(&copy);                                                \
+      }                                                                           \
+    }                                                                             \
   }
 
 ROUND_TRIP(agent, "{\"spec\":{\"owner\":\"alice\",\"environment\":\"pong\"}}")

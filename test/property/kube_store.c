@@ -29,7 +29,12 @@ static bool thing_decode(json *object, void *ret, struct error *e) {
   return true;
 }
 
-static const struct cache_type thing_type = {.kind = &thing_kind, .size = sizeof(struct meta), .decode = thing_decode};
+static void thing_owned(struct owned *o, void *thing) {
+  meta_owned(o, thing);
+}
+
+static const struct cache_type thing_type = {
+    .kind = &thing_kind, .size = sizeof(struct meta), .decode = thing_decode, .owned = thing_owned};
 
 // One step of history: name got this version, or was deleted at it.
 struct entry {

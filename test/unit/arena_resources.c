@@ -231,6 +231,8 @@ static void test_lists_are_whole(void **state) {
               "{\"status\":{\"attempts\":[{\"number\":1,\"startedAt\":\"2026-01-01T12:00:00Z\"},{\"number\":2}]}}");
   for (int i = 3; i <= ATTEMPTS_MAX; i++) assert_non_null(attempts_add(&to.builds, i));
   assert_null(attempts_add(&to.builds, ATTEMPTS_MAX + 1));
+  submission_status_done(&from);
+  submission_status_done(&to);
 }
 
 static void test_scan_counts(void **state) {
@@ -314,6 +316,7 @@ static void test_texts_are_bounded(void **state) {
   json *first = json_item(json_at(patch, "status", "attempts", NULL), 0);
   assert_int_equal(strlen(json_text(first, "message")), 4096);
   assert_int_equal(strlen(json_text(first, "reason")), 128);
+  free(to.builds.items);  // its texts are not on the heap
 }
 
 int main(void) {

@@ -78,8 +78,8 @@ static void test_decoding(void **state) {
   assert_int_equal(m.finalizers, 3);
   assert_true(m.finished);
   assert_non_null(m.row);
-  type->done(&m);
-  meta_done(&m.meta);
+  owned_free(type->owned, &m);
+  assert_null(m.row);
 }
 
 int main(void) {

@@ -26,14 +26,15 @@ static bool thing_decode(json *object, void *ret, struct error *e) {
   return false;
 }
 
-static void thing_done(void *object) {
+static void thing_owned(struct owned *o, void *object) {
   struct thing *t = object;
-  free(t->value);
+  meta_owned(o, &t->meta);
+  owned_text(o, &t->value);
 }
 
 static const struct kube_kind thing_kind = {"", "v1", "things", "Thing"};
 static const struct cache_type thing_type = {
-    .kind = &thing_kind, .size = sizeof(struct thing), .decode = thing_decode, .done = thing_done};
+    .kind = &thing_kind, .size = sizeof(struct thing), .decode = thing_decode, .owned = thing_owned};
 
 static json *thing_json(const char *name, const char *uid, uint64_t version, const char *value) {
   cleanup_free char *text =

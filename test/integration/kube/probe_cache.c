@@ -21,8 +21,10 @@ static bool decode(json *object, void *ret, struct error *e) {
   return false;
 }
 
-static void done(void *object) {
-  free(((struct config *)object)->value);
+static void owned(struct owned *o, void *object) {
+  struct config *c = object;
+  meta_owned(o, &c->meta);
+  owned_text(o, &c->value);
 }
 
 static void on_change(void *context, struct cache *cache, const void *before, const void *after) {
@@ -139,7 +141,7 @@ void cache_probe_start(struct probe *p) {
       .kind = &probe_configmap,
       .size = sizeof(struct config),
       .decode = decode,
-      .done = done,
+      .owned = owned,
       .page_limit = (unsigned)strtoul(p->arguments[0], NULL, 10),
       .label_selector = text_empty(p->arguments[1]) ? NULL : p->arguments[1],
   };

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/owned.h"
 
 enum condition_status { CONDITION_UNKNOWN, CONDITION_TRUE, CONDITION_FALSE };
 
@@ -28,6 +29,7 @@ struct conditions {
 
 void conditions_decode(json *status, struct conditions *ret);  // reads status.conditions
 json *conditions_encode(const struct conditions *c);           // a new array
+void conditions_owned(struct owned *o, struct conditions *c);
 void conditions_copy(struct conditions *ret, const struct conditions *from);
 void conditions_done(struct conditions *c);
 bool conditions_equal(const struct conditions *a, const struct conditions *b);

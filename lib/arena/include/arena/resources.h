@@ -69,7 +69,9 @@ struct agent {
   struct agent_status status;
 };
 
-bool agent_decode(json *object, void *ret_agent, struct error *e);  // not the meta
+// Decoders leave the meta to the caller; `*_owned` and `*_done` take it along.
+bool agent_decode(json *object, void *ret_agent, struct error *e);
+void agent_owned(struct owned *o, void *agent);
 void agent_done(void *agent);
 void agent_status_copy(struct agent_status *ret, const struct agent_status *from);
 void agent_status_done(struct agent_status *s);
@@ -91,7 +93,7 @@ struct attempt {
 };
 
 struct attempts {
-  struct attempt items[ATTEMPTS_MAX];
+  struct attempt *items;  // at most ATTEMPTS_MAX; NULL when empty
   unsigned count;
 };
 
@@ -151,12 +153,14 @@ struct submission {
 };
 
 bool submission_decode(json *object, void *ret_submission, struct error *e);
+void submission_owned(struct owned *o, void *submission);
 void submission_done(void *submission);
 void submission_status_copy(struct submission_status *ret, const struct submission_status *from);
 void submission_status_done(struct submission_status *s);
 json *submission_status_patch(const struct submission_status *from, const struct submission_status *to);
-struct attempt *attempts_add(struct attempts *a, int32_t number);  // NULL when full
-void scan_done(struct scan *s);                                    // frees and clears: not present
+// NULL when full. Moves those before it.
+struct attempt *attempts_add(struct attempts *a, int32_t number);
+void scan_done(struct scan *s);  // frees and clears: not present
 
 // ---- Match -------------------------------------------------------------------------------------
 
@@ -206,6 +210,7 @@ struct match {
 };
 
 bool match_decode(json *object, void *ret_match, struct error *e);
+void match_owned(struct owned *o, void *match);
 void match_done(void *match);
 void match_status_copy(struct match_status *ret, const struct match_status *from);
 void match_status_done(struct match_status *s);
@@ -247,6 +252,7 @@ struct queue {
 };
 
 bool queue_decode(json *object, void *ret_queue, struct error *e);
+void queue_owned(struct owned *o, void *queue);
 void queue_done(void *queue);
 void queue_status_copy(struct queue_status *ret, const struct queue_status *from);
 void queue_status_done(struct queue_status *s);

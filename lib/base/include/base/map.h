@@ -1,4 +1,4 @@
-// A hash map from strings to pointers (uthash inside). Keys are copied; values belong to the
+// A hash map from strings to pointers. Keys are copied; values belong to the
 // caller unless a free function was given.
 #pragma once
 

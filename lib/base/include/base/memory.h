@@ -17,5 +17,8 @@ void mem_free_pointer(void *pointer_to_pointer);  // for the cleanup attribute
 // For what a foreign library allocated: ends the program when it is NULL, otherwise returns it.
 void *mem_must(void *pointer) __attribute__((returns_nonnull));
 
+// Gives back to the system what lies idle between that which lives: worth while after much was freed.
+void mem_trim(void);
+
 // Replaces *field by a copy of `text` (which may be NULL) and frees what was there.
 void mem_replace(char **field, const char *text);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/owned.h"
 
 struct meta {
   char *namespace;
@@ -22,6 +23,7 @@ struct meta {
 
 // Reads `object.metadata`. ERR_INVALID when name, uid or resourceVersion is missing or malformed.
 enum error_code meta_decode(json *object, struct meta *ret, struct error *e);
+void meta_owned(struct owned *o, struct meta *m);  // for the visitors of structs that begin with one
 void meta_done(struct meta *m);
 
 // {"apiVersion","kind","metadata":{"namespace","name"}} to build on; the caller puts it.

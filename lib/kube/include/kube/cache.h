@@ -11,12 +11,13 @@
 
 // How a kind is kept. The struct starts with a `struct meta`, which the cache decodes itself;
 // `decode` reads the rest. decode returning false skips the object, as if it were not there (logged
-// once for each version); `done` then frees what decode had made of it so far.
+// once for each version). What was read is packed into one block: `owned` names all that the struct owns, the meta's
+// too.
 struct cache_type {
   const struct kube_kind *kind;
   size_t size;
   bool (*decode)(json *object, void *ret, struct error *e);
-  void (*done)(void *object);  // frees what decode made, not the meta and not the struct
+  owned_fn *owned;
   const char *label_selector;  // NULL: all
   unsigned page_limit;         // of a list's first page; small pages are followed by larger ones. 0: 500, the most
 };
