@@ -73,6 +73,18 @@ class Live:
         found: Frame = self.wait(f"{kind} {payload}", look)
         return found
 
+    def heard(self, kind: str, **payload: Any) -> Frame:
+        """A frame of that type with these fields, whenever it came or comes."""
+
+        def look() -> Frame | None:
+            found = (f for f in self.frames if f["type"] == kind and payload.items() <= f["payload"].items())
+            frame = next(found, None)
+            assert frame or self.code is None, f"closed with {self.code} {self.reason}"
+            return frame
+
+        found: Frame = self.wait(f"{kind} {payload}", look)
+        return found
+
     def subscribe(self, *topics: str, **more: Any) -> None:
         self.say(type="subscribe", topics=list(topics), **more)
         assert self.expect("subscribed")["payload"]["topics"] == list(topics)
