@@ -76,12 +76,13 @@ class Bench:
         way.close()
         self.plane.api.delete("matches", NAMESPACE, MATCH)
 
-    def reactions(self, mirror: Mirror, count: int) -> None:
-        seen = Seen()
+    def reactions(self, mirror: Mirror, count: int, prefix: str = "react") -> dict[str, list[float]]:
+        """Milliseconds, by what was waited for."""
+        seen = Seen(prefix)
         mirror.listeners.append(seen.listen)
         one = self.controller()
         for number in range(count):
-            name = f"react-{number}"
+            name = f"{prefix}-{number}"
             pair = self.next_agents(1)
             self.plane.api.create("matches", NAMESPACE, match(*pair, name))
             mirror.wait("it is over", NAMESPACE, lambda name=name: is_over(mirror, name), 60, quiet=0.05)
@@ -93,7 +94,10 @@ class Bench:
         answered = {uid: int(at) for uid, at in (line.split() for line in self.answers.read_text().splitlines())}
         rated = [(at - answered[uid]) / 1e6 for uid, at in seen.rated.items()]
         verdicts = [(at - seen.jobs[name]) / 1e6 for name, at in seen.ready.items()]
-        for what, values in {"executor answered -> Rated": rated, "Job finished -> Submission": verdicts}.items():
+        return {"executor answered -> Rated": rated, "Job finished -> Submission": verdicts}
+
+    def tell_reactions(self, found: dict[str, list[float]]) -> None:
+        for what, values in found.items():
             p99 = quantile(values, 0.99)
             self.context.row(f"{what}, p50 of {len(values)}", "ms", [quantile(values, 0.5)])
             self.context.row(f"{what}, p99 of {len(values)}", "ms", [p99])
@@ -156,18 +160,19 @@ class Bench:
 class Seen:
     """When a watcher heard of what."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix + "-"
         self.rated: dict[str, int] = {}  # by the match's uid
         self.jobs: dict[str, int] = {}  # by the submission
         self.ready: dict[str, int] = {}
 
     def listen(self, kind: str, change: str, item: Object) -> None:
         now, meta = time.monotonic_ns(), item["metadata"]
-        if kind == "matches" and meta["name"].startswith("react-") and holds(item, "Rated"):
+        if kind == "matches" and meta["name"].startswith(self.prefix) and holds(item, "Rated"):
             self.rated.setdefault(meta["uid"], now)
         elif kind == "jobs" and holds(item, "Complete"):
             self.jobs.setdefault(meta["labels"]["rl-arena.io/submission"], now)
-        elif kind == "submissions" and meta["name"].startswith("react-") and status(item).get("phase") == "Ready":
+        elif kind == "submissions" and meta["name"].startswith(self.prefix) and status(item).get("phase") == "Ready":
             self.ready.setdefault(meta["name"], now)
 
 
@@ -190,7 +195,7 @@ def run(context: Context) -> None:
             plane.copies(2 + 2 * reactions + 2 * count * (2 * context.runs + len(tried)))
             bench = Bench(context, plane)
             bench.record(mirror)
-            bench.reactions(mirror, reactions)
+            bench.tell_reactions(bench.reactions(mirror, reactions))
         bench.clear()
         context.input(matches=count, agents=plane.copied, writes_of_a_match=len(bench.steps))
         rates = {at_once: bench.plain_loop(count, at_once) for at_once in tried}

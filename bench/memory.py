@@ -3,13 +3,17 @@
 Each size is so many Agents with one Submission each, as a controller left them, on a real API server. A run starts
 the process, waits until it says that its caches are synced, lets it come to rest, reads its memory from the
 kernel and ends it. Both programs follow Agents, Submissions, Jobs and Pods in one namespace; the reference is
-bench/reference/controller-runtime, with managedFields kept (its default) and without (--strip).
+bench/reference/controller-runtime, with managedFields kept (its default) and without (--strip). Beside their
+starts stands what the API server itself needs for these lists: a program that reads them and throws them away.
 Idle is the processor time in a while of doing nothing, of the controller that leads.
 """
 
 from __future__ import annotations
 
+import json
+import pathlib
 import subprocess
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -22,8 +26,17 @@ from control_plane import TOKEN  # isort: skip
 
 MIB = 1024 * 1024
 CACHES = 7  # that the controller has
+START_SECONDS = 300
 GO = "controller-runtime"
+PLAIN = "plain lists"
 Starter = Callable[[], tuple[subprocess.Popen, float]]
+
+
+def start_arena(plane: Plane) -> tuple[subprocess.Popen, float]:
+    began = time.monotonic()
+    one: Controller = plane.controller(LEADER_ELECT="false")
+    wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, START_SECONDS)
+    return one.process, time.monotonic() - began
 
 
 class Sides:
@@ -32,27 +45,38 @@ class Sides:
     def __init__(self, context: Context, plane: Plane) -> None:
         self.plane = plane
         self.reference = str(go_program(context, GO))
+        self.plain = str(go_program(context, "plain"))
+        self.log: pathlib.Path = context.folder / "reference.log"
+        self.bytes = 0  # of all lists together, the last time
         kubeconfig = write_kubeconfig(context.folder / "reference.kubeconfig", plane.server, f"{{token: {TOKEN}}}")
         self.environment = f"KUBECONFIG={kubeconfig}"
         self.starters: dict[str, Starter] = {
-            "arena": self.start_arena,
+            "arena": lambda: start_arena(plane),
             GO: lambda: self.start_reference(),
             f"{GO} --strip": lambda: self.start_reference("--strip"),
         }
 
-    def start_arena(self) -> tuple[subprocess.Popen, float]:
-        began = time.monotonic()
-        one: Controller = self.plane.controller(LEADER_ELECT="false")
-        wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, 300)
-        return one.process, time.monotonic() - began
-
     def start_reference(self, *options: str) -> tuple[subprocess.Popen, float]:
         began = time.monotonic()
-        one = self.plane.start(
-            "/usr/bin/env", self.environment, self.reference, NAMESPACE, *options, stderr=subprocess.DEVNULL
-        )
-        assert one.stdout and one.stdout.readline() == "synced\n"
+        with self.log.open("w") as log:
+            one = self.plane.start("/usr/bin/env", self.environment, self.reference, NAMESPACE, *options, stderr=log)
+        assert one.stdout
+        limit = threading.Timer(START_SECONDS, one.kill)  # whatever keeps it from an end: its log is shown
+        limit.start()
+        line = one.stdout.readline()
+        limit.cancel()
+        if line != "synced\n":
+            raise RuntimeError(f"{GO} did not sync: {self.log.read_text()[-2000:]}")
         return one, time.monotonic() - began
+
+    def plain_lists(self) -> float:
+        one = self.plane.start(self.plain, "lists", NAMESPACE)
+        text = one.communicate()[0]
+        self.plane.started.remove(one)
+        assert one.returncode == 0
+        found = json.loads(text)
+        self.bytes = found["bytes"]
+        return float(found["seconds"])
 
 
 def idle(pid: int, seconds: float) -> float:
@@ -79,6 +103,8 @@ def run(context: Context) -> None:
         for size in sizes:
             plane.copies(size)
             for _ in range(context.runs):
+                start[PLAIN, size].append(sides.plain_lists())
+                context.say(f"{size} agents, {PLAIN}: {start[PLAIN, size][-1]:.2f} s, {sides.bytes / MIB:.1f} MiB")
                 for side, starter in sides.starters.items():
                     one, seconds = starter()
                     process.rest(one.pid)
@@ -110,7 +136,7 @@ def tell(context: Context, sizes: list[int], memory: dict, start: dict) -> None:
         if side == "arena":
             context.goal("memory for each object", median(each) < 1, "under 1 KiB")
             context.goal(f"memory, {most} agents", median(memory[side, most]) < 128, "under 128 MiB")
-    for side in sides:
+    for side in [*sides, PLAIN]:
         for size in sizes:
             context.row(f"cold start, {size} agents", "s", start[side, size], side)
     context.goal(f"cold start, {sizes[-1]} agents", median(start["arena", sizes[-1]]) < 5, "under 5 s")

@@ -76,6 +76,12 @@ func run() error {
 		return err
 	}
 	ctx := ctrl.SetupSignalHandler()
+	// Known before the manager starts: it waits for the informers that there are then.
+	for _, kind := range []client.Object{&Agent{}, &Submission{}, &batchv1.Job{}, &corev1.Pod{}} {
+		if _, err := manager.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
+	}
 	go func() {
 		if manager.GetCache().WaitForCacheSync(ctx) {
 			fmt.Println("synced")

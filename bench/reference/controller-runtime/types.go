@@ -35,12 +35,12 @@ type Rating struct {
 }
 
 type AgentQueue struct {
-	State      string            `json:"state,omitempty"`
-	EnqueuedAt *metav1.MicroTime `json:"enqueuedAt,omitempty"`
-	ExpiresAt  *metav1.MicroTime `json:"expiresAt,omitempty"`
-	RangeNow   int32             `json:"rangeNow,omitempty"`
-	Ticket     string            `json:"ticket,omitempty"`
-	Reason     string            `json:"reason,omitempty"`
+	State      string       `json:"state,omitempty"`
+	EnqueuedAt *metav1.Time `json:"enqueuedAt,omitempty"`
+	ExpiresAt  *metav1.Time `json:"expiresAt,omitempty"`
+	RangeNow   int32        `json:"rangeNow,omitempty"`
+	Ticket     string       `json:"ticket,omitempty"`
+	Reason     string       `json:"reason,omitempty"`
 }
 
 type AgentStatus struct {
@@ -84,25 +84,25 @@ type SubmissionSpec struct {
 }
 
 type Attempt struct {
-	Number     int32             `json:"number,omitempty"`
-	Job        string            `json:"job,omitempty"`
-	Pod        string            `json:"pod,omitempty"`
-	StartedAt  *metav1.MicroTime `json:"startedAt,omitempty"`
-	FinishedAt *metav1.MicroTime `json:"finishedAt,omitempty"`
-	Reason     string            `json:"reason,omitempty"`
-	Message    string            `json:"message,omitempty"`
+	Number     int32        `json:"number,omitempty"`
+	Job        string       `json:"job,omitempty"`
+	Pod        string       `json:"pod,omitempty"`
+	StartedAt  *metav1.Time `json:"startedAt,omitempty"`
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	Reason     string       `json:"reason,omitempty"`
+	Message    string       `json:"message,omitempty"`
 }
 
 type Scan struct {
-	Scanner      string            `json:"scanner,omitempty"`
-	DatabaseDate *metav1.MicroTime `json:"databaseDate,omitempty"`
-	FinishedAt   *metav1.MicroTime `json:"finishedAt,omitempty"`
-	Critical     int32             `json:"critical,omitempty"`
-	High         int32             `json:"high,omitempty"`
-	Medium       int32             `json:"medium,omitempty"`
-	Low          int32             `json:"low,omitempty"`
-	Unknown      int32             `json:"unknown,omitempty"`
-	Fixable      int32             `json:"fixable,omitempty"`
+	Scanner      string       `json:"scanner,omitempty"`
+	DatabaseDate *metav1.Time `json:"databaseDate,omitempty"`
+	FinishedAt   *metav1.Time `json:"finishedAt,omitempty"`
+	Critical     int32        `json:"critical,omitempty"`
+	High         int32        `json:"high,omitempty"`
+	Medium       int32        `json:"medium,omitempty"`
+	Low          int32        `json:"low,omitempty"`
+	Unknown      int32        `json:"unknown,omitempty"`
+	Fixable      int32        `json:"fixable,omitempty"`
 }
 
 type SubmissionStatus struct {
