@@ -15,10 +15,10 @@ kube-scheduler          kubernetes k8s.io/kubernetes/cmd/kube-scheduler
 kubelet                 kubernetes k8s.io/kubernetes/cmd/kubelet
 kube-proxy              kubernetes k8s.io/kubernetes/cmd/kube-proxy
 coredns                 coredns    rl-arena.io/test/cluster/coredns
-versitygw               versitygw  github.com/versity/versitygw/cmd/versitygw
 kaniko                  kaniko     github.com/GoogleContainerTools/kaniko/cmd/executor
 trivydb                 trivydb    rl-arena.io/test/cluster/trivydb
 trivy                   trivy      github.com/aquasecurity/trivy/cmd/trivy
+versitygw               versitygw  github.com/versity/versitygw/cmd/versitygw
 LIST
 }
 

@@ -7,16 +7,15 @@ TEST_RESULTS=$ARENA_ROOT/build/results
 
 arena_test() {
     local suite wanted=("$@")
+    if [ -n "${ARENA_TEST_BESIDE:-}" ]; then
+        TEST_PYTHON=$ARENA_TEST_BESIDE
+        test_suites "${wanted[@]}"
+        return
+    fi
     [ ${#wanted[@]} -gt 0 ] || wanted=("${TEST_SUITES[@]}")
     for suite in "${wanted[@]}"; do
         [[ " ${TEST_SUITES[*]} " == *" $suite "* ]] || die "no such suite: $suite (there are: ${TEST_SUITES[*]})"
     done
-    if [ -n "${ARENA_TEST_BESIDE:-}" ]; then
-        TEST_PYTHON=$ARENA_TEST_BESIDE
-        priority_low
-        test_suites "${wanted[@]}"
-        return
-    fi
     rm -rf "$TEST_RESULTS"
     mkdir -p "$TEST_RESULTS"
     packages_install cluster
@@ -51,26 +50,43 @@ test_suites() {
     done
 }
 
-# The last suite waits more than it computes, and those that only compute fill its gaps at a low priority.
-# What they say comes when they are done; which of them is at work, and how it ended, at once. They are a session of
-# their own for the sake of priority_low, and with it a process group that can be ended whole.
+# The cluster and what is tested in it takes the longest, and waits more than it computes. The integration tests stand
+# beside it as soon as they can, and what only computes fills the gaps at a low priority.
 test_everything() {
-    local beside log=$ARENA_LOG/test-beside.log code=0
-    test_suites integration
-    mkdir -p "$ARENA_LOG"
-    ARENA_TEST_BESIDE=$TEST_PYTHON setsid "$ARENA_ROOT/arena" test lint unit property </dev/null >"$log" &
-    beside=$!
-    TEST_GROUPS+=("$beside")
-    test_suites e2e
-    wait "$beside" || code=$?
-    cat "$log"
-    [ "$code" = 0 ] || die "the suites beside e2e ended too early ($code)"
+    TEST_BESIDE=()
+    test_beside integration integration_own
+    test_beside computing low lint unit property
+    test_suites integration_cluster e2e
+    test_beside_end
 }
 
-# Of this session. Where the kernel shares the processors out to sessions first (sched_autogroup_enabled), a process's
-# own priority counts against its own session only, and the cluster's programs are others.
-# Not the lowest there: some of the tests keep clocks.
-priority_low() {
+# test_beside NAME SUITE...: at the same time as what follows. What they say comes when they are done; which of them is
+# at work, and how it ended, at once. They are a session of their own for the sake of priority_low, and with it a process
+# group that can be ended whole.
+test_beside() {
+    local name=$1
+    shift
+    mkdir -p "$ARENA_LOG"
+    ARENA_TEST_BESIDE=$TEST_PYTHON setsid "$ARENA_ROOT/arena" test "$@" </dev/null \
+        >"$ARENA_LOG/test-beside-$name.log" &
+    TEST_GROUPS+=("$!")
+    TEST_BESIDE+=("$name:$!")
+}
+
+test_beside_end() {
+    local each code
+    for each in "${TEST_BESIDE[@]}"; do
+        code=0
+        wait "${each#*:}" || code=$?
+        cat "$ARENA_LOG/test-beside-${each%:*}.log"
+        [ "$code" = 0 ] || die "the suites beside e2e ended too early (${each%:*}: $code)"
+    done
+}
+
+# As a suite that others follow: all of this session from here on. Where the kernel shares the processors out to
+# sessions first (sched_autogroup_enabled), a process's own priority counts against its own session only, and the
+# cluster's programs are others. Not the lowest there: some of the tests keep clocks.
+suite_low() {
     renice -n 19 -p "$BASHPID" >/dev/null
     { [ ! -e /proc/self/autogroup ] || echo 5 >/proc/self/autogroup; } 2>/dev/null || true
 }
@@ -128,7 +144,8 @@ suite_lint() {
     quiet_stage shellcheck shellcheck "${shell_files[@]}"
     quiet_stage ruff "$TEST_PYTHON" -m ruff check "${python_files[@]}"
     quiet_stage ruff-format "$TEST_PYTHON" -m ruff format --check "${python_files[@]}"
-    quiet_stage mypy test_mypy
+    # The executor's package; its types stand on the protocol's generated code.
+    test_protocol && quiet_stage mypy env -C "$ARENA_ROOT/executor" "$TEST_PYTHON" -m mypy
     quiet_stage codespell codespell --ignore-words="$ARENA_ROOT/test/lint/words.txt" \
         --skip='*.sum,*.mod,*.npy,test/fuzz/corpus/*' "${all_files[@]}"
     quiet_stage clang-format clang-format --dry-run -Werror "${c_files[@]}"
@@ -149,10 +166,6 @@ test_files() {
         done | sort -u
 }
 
-# The executor's package; its types stand on the protocol's generated code.
-test_mypy() {
-    env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh" && env -C "$ARENA_ROOT/executor" "$TEST_PYTHON" -m mypy
-}
 
 test_gofmt() {
     local go unformatted
@@ -175,13 +188,22 @@ test_clang_tidy() {
 test_build() {
     local name=$1 compiler=$2 folder=$ARENA_ROOT/build/$1
     shift 2
-    # Several suites need the same build; it counts once.
-    if grep -q "^build-$name " "$TEST_RESULTS/stages" 2>/dev/null; then
-        grep -qx "build-$name passed" "$TEST_RESULTS/stages"
-        return
-    fi
-    stage "build-$name" test_compile "$folder" "$compiler" "$@"
-    grep -qx "build-$name passed" "$TEST_RESULTS/stages"
+    stage_once "build-$name" test_compile "$folder" "$compiler" "$@"
+}
+
+# Several suites, perhaps at the same time, need the same: the first does it, and it counts once.
+stage_once() {
+    local name=$1
+    (
+        flock 7
+        grep -q "^$name " "$TEST_RESULTS/stages" 2>/dev/null || stage "$@"
+    ) 7>"$TEST_RESULTS/$name.lock"
+    grep -qx "$name passed" "$TEST_RESULTS/stages"
+}
+
+# The executor's protocol as Python code.
+test_protocol() {
+    stage_once executor-protocol quietly env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
 }
 
 test_compile() {
@@ -231,7 +253,7 @@ suite_unit() {
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize unit
     # Only what has threads (test/meson.build), and of the tree only what that links.
     test_build threads gcc -Db_sanitize=thread threads && meson_tests threads threads
-    quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
+    test_protocol || true
     python_tests executor "$ARENA_ROOT/executor" tests
     python_tests arena "$ARENA_ROOT" test/unit
 }
@@ -242,10 +264,18 @@ suite_property() {
 }
 
 suite_integration() {
+    suite_integration_own
+    suite_integration_cluster
+}
+
+# Against servers of their own.
+suite_integration_own() {
+    # Whatever is first to be computed waits for it: the programs of the cluster, while there are two processors for
+    # them, and not the builds for these tests.
+    stage api-server gobin_build kube-apiserver
     test_build gcc gcc && meson_tests gcc integration
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize integration
-    quiet_stage executor-protocol env PYTHON="$TEST_PYTHON" sh "$ARENA_ROOT/executor/gen.sh"
-    stage cluster "$ARENA_ROOT/arena" up --cluster-only
+    test_protocol || true
     stage s3-server gobin_build versitygw
     # fetch, the front and kube-probe with the sanitizers; the front without where its memory is measured, and the
     # controller, which runs under valgrind. In the order of their names: the longest, in crashes, are not left for last.
@@ -254,7 +284,14 @@ suite_integration() {
         ARENA_API_SERVER_PLAIN=$ARENA_ROOT/build/gcc/api-server/api-server \
         ARENA_CONTROLLER=$ARENA_ROOT/build/gcc/controller/controller \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-        python_tests integration-cluster "$ARENA_ROOT" -n 4 --dist loadfile --no-loadscope-reorder test/integration
+        python_tests integration-servers "$ARENA_ROOT" -n 4 --dist loadfile --no-loadscope-reorder test/integration \
+        --ignore=test/integration/resources
+}
+
+# Against the cluster's API server, before somebody restarts that.
+suite_integration_cluster() {
+    stage cluster "$ARENA_ROOT/arena" up --cluster-only
+    python_tests integration-cluster "$ARENA_ROOT" test/integration/resources
 }
 
 suite_e2e() {
