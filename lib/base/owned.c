@@ -2,14 +2,18 @@
 
 #include <stdalign.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/memory.h"
 
+#include "repeated.h"
+
 enum mode { MODE_COPY, MODE_FREE, MODE_PLAN, MODE_PACK, MODE_LET_GO };
 
-// Where a text will be. One that another one ends with lies in that.
+// Where a text will be: elsewhere, for one that everybody has; in another one that ends with it; or by itself.
 struct place {
+  const char *elsewhere;
   const char *text;  // while it is planned
   size_t length, offset;
 };
@@ -32,35 +36,49 @@ static void set(void *pointer, const void *value) {
   memcpy(pointer, &value, sizeof(value));
 }
 
+// What structs here hold: nothing that needs more than these.
+union widest {
+  void *pointer;
+  int64_t integer;
+  double number;
+};
+
 static size_t aligned(size_t bytes) {
-  const size_t unit = alignof(max_align_t);
+  const size_t unit = alignof(union widest);
   return (bytes + unit - 1) / unit * unit;
 }
 
 static bool ends_with(const struct place *whole, const char *text, size_t length) {
-  return whole->length >= length && memcmp(whole->text + whole->length - length, text, length) == 0;
+  return whole->elsewhere == NULL && whole->length >= length &&
+         memcmp(whole->text + whole->length - length, text, length) == 0;
 }
 
-static size_t place_of(struct owned *o, const char *text, size_t length) {
+static struct place place_of(struct owned *o, const char *text, size_t length) {
+  struct place place = {.text = text, .length = length};
   for (size_t i = 0; i < o->count; i++) {
     const struct place *p = &o->places[i];
-    if (ends_with(p, text, length)) return p->offset + p->length - length;
+    if (!ends_with(p, text, length)) continue;
+    place.offset = p->offset + p->length - length;
+    return place;
   }
-  const size_t offset = o->texts;
+  place.elsewhere = repeated(text, length);
+  if (place.elsewhere != NULL) return place;
+  place.offset = o->texts;
   o->texts += length + 1;
-  return offset;
+  return place;
 }
 
 static void plan_text(struct owned *o, const char *text) {
-  const size_t length = strlen(text), offset = place_of(o, text, length);
+  const struct place place = place_of(o, text, strlen(text));
   if ((o->count & (o->count - 1)) == 0)  // a power of two, or 0: all room is used
     o->places = mem_grow(o->places, o->count ? 2 * o->count : 1, sizeof(*o->places));
-  o->places[o->count++] = (struct place){text, length, offset};
+  o->places[o->count++] = place;
 }
 
 static char *pack_text(struct owned *o, char *take_text) {
   const struct place *p = &o->places[o->next++];
-  char *there = memcpy(o->text_start + p->offset, take_text, p->length + 1);
+  char *there = (char *)(uintptr_t)p->elsewhere;  // a packed struct is to be read only
+  if (there == NULL) there = memcpy(o->text_start + p->offset, take_text, p->length + 1);
   free(take_text);
   return there;
 }

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdalign.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -12,7 +11,7 @@
 
 // In front of each typed object, in one block with it.
 struct node {
-  alignas(max_align_t) struct table_link link;  // by its name, in the order of arrival
+  struct table_link link;  // by its name, in the order of arrival
 };
 
 struct tombstone {

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -123,6 +124,40 @@ static void equal_texts_and_endings_are_packed_once(void **state) {
   free(packed);
 }
 
+static void what_many_have_in_common_is_there_once(void **state) {
+  (void)state;
+  enum { MANY = 60, OFTEN = 16 };
+  struct thing *packed[MANY];
+  for (int i = 0; i < MANY; i++) {
+    struct thing t = {.name = mem_printf("name-%d", i), .other = mem_strdup("a sentence that all of them have")};
+    packed[i] = owned_pack(thing_owned, 0, &t, sizeof(t));
+  }
+  for (int i = 0; i < MANY; i++) {
+    char name[16];
+    snprintf(name, sizeof(name), "name-%d", i);
+    assert_string_equal(packed[i]->name, name);
+    assert_string_equal(packed[i]->other, "a sentence that all of them have");
+    assert_int_equal(packed[i]->other == packed[MANY - 1]->other, i >= OFTEN - 1);
+    owned_let_go(thing_owned, packed[i]);
+    free(packed[i]);
+  }
+}
+
+// Anybody's input: what was kept is bounded, what is said stays true.
+static void however_many_texts_come_often_all_stay_right(void **state) {
+  (void)state;
+  for (int i = 0; i < 120000; i++) {
+    char name[32];
+    snprintf(name, sizeof(name), "text-%d", i / 20);
+    struct thing t = {.name = mem_strdup(name), .ending = mem_strdup(name + 1)};
+    struct thing *packed = owned_pack(thing_owned, 0, &t, sizeof(t));
+    assert_string_equal(packed->name, name);
+    assert_string_equal(packed->ending, name + 1);
+    owned_let_go(thing_owned, packed);
+    free(packed);
+  }
+}
+
 static void nothing_at_all_can_be_packed(void **state) {
   (void)state;
   struct thing t = {.items = mem_alloc(0)};
@@ -139,6 +174,8 @@ int main(void) {
       cmocka_unit_test(what_was_freed_is_not_there),
       cmocka_unit_test(a_packed_one_is_a_single_block),
       cmocka_unit_test(equal_texts_and_endings_are_packed_once),
+      cmocka_unit_test(what_many_have_in_common_is_there_once),
+      cmocka_unit_test(however_many_texts_come_often_all_stay_right),
       cmocka_unit_test(nothing_at_all_can_be_packed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

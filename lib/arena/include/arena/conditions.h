@@ -13,12 +13,12 @@
 enum condition_status { CONDITION_UNKNOWN, CONDITION_TRUE, CONDITION_FALSE };
 
 struct condition {
-  const char *type;    // interned
-  const char *reason;  // interned; CamelCase
-  char *message;       // a sentence for a person; owned
-  msec changed;        // lastTransitionTime: when `status` last changed
-  int64_t observed;    // observedGeneration
-  enum condition_status status;
+  const char *type;       // interned
+  const char *reason;     // interned; CamelCase
+  char *message;          // a sentence for a person; owned
+  msec changed;           // lastTransitionTime: when `status` last changed
+  int64_t observed : 56;  // observedGeneration
+  enum condition_status status : 8;
 };
 
 enum { CONDITIONS_MAX = 8 };

@@ -29,7 +29,8 @@ void owned_copy(owned_fn *fn, void *object);
 // Frees what it owns, and leaves NULL in its place; the struct itself stays.
 void owned_free(owned_fn *fn, void *object);
 // One block for the caller to free, to be read only: `before` bytes of 0, the struct, and all that it owned, no text
-// twice. Takes what the struct at `take_object` owned, not its memory.
+// twice; what many have in common is there once for all of them. Takes what the struct at `take_object` owned, not its
+// memory.
 void *owned_pack(owned_fn *fn, size_t before, void *take_object, size_t size);
 // Before a packed one's block is freed: lets go of what it shares.
 void owned_let_go(owned_fn *fn, void *packed);
