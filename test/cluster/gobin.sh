@@ -100,10 +100,9 @@ gobin_build() {
     ) 8>"$target.lock" || die "could not build $name; the log is $ARENA_LOG/build-$name.log"
 }
 
-# All of them, for the time in which others do not need every processor; before those that nobody waits for (test.sh).
+# All of them, ahead of who asks for one.
 gobin_build_all() {
     local name
-    renice -n 5 -p "$BASHPID" >/dev/null # each build is 10 more
     for name in $(gobin_modules | awk '{ print $1 }'); do
         gobin_build "$name"
     done

@@ -54,14 +54,15 @@ test_suites() {
 # beside it as soon as they can, and what only computes fills the gaps at a low priority.
 test_everything() {
     TEST_BESIDE=()
-    test_beside integration integration_own
+    test_beside integration second integration_own
     test_beside computing low lint unit property
+    priority 0 -5
     test_suites integration_cluster e2e
     test_beside_end
 }
 
 # test_beside NAME SUITE...: at the same time as what follows. What they say comes when they are done; which of them is
-# at work, and how it ended, at once. They are a session of their own for the sake of priority_low, and with it a process
+# at work, and how it ended, at once. They are a session of their own for the sake of its priority, and with it a process
 # group that can be ended whole.
 test_beside() {
     local name=$1
@@ -83,12 +84,22 @@ test_beside_end() {
     done
 }
 
-# As a suite that others follow: all of this session from here on. Where the kernel shares the processors out to
-# sessions first (sched_autogroup_enabled), a process's own priority counts against its own session only, and the
-# cluster's programs are others. Not the lowest there: some of the tests keep clocks.
+# priority PROCESS SESSION: of this session from here on. Where the kernel shares the processors out to sessions first
+# (sched_autogroup_enabled), a process's own priority counts against its own session only, and the cluster's programs
+# are others.
+priority() {
+    renice -n "$1" -p "$BASHPID" >/dev/null
+    { [ ! -e /proc/self/autogroup ] || echo "$2" >/proc/self/autogroup; } 2>/dev/null || true
+}
+
+# What the suites that follow are to the first.
+suite_second() {
+    priority 10 0
+}
+
+# Not the lowest of sessions: some of the tests keep clocks.
 suite_low() {
-    renice -n 19 -p "$BASHPID" >/dev/null
-    { [ ! -e /proc/self/autogroup ] || echo 5 >/proc/self/autogroup; } 2>/dev/null || true
+    priority 19 5
 }
 
 test_end() {
@@ -168,9 +179,12 @@ test_files() {
 
 
 test_gofmt() {
-    local go unformatted
+    local go gofmt unformatted
     go=$(go_command) || return 1
-    unformatted=$(GOTOOLCHAIN=local "$go" run cmd/gofmt -l "$CLUSTER_DIR/go" "$ARENA_ROOT/bench")
+    gofmt=$(GOTOOLCHAIN=local "$go" env GOROOT)/bin/gofmt
+    [ -x "$gofmt" ] || gofmt="$go run cmd/gofmt"
+    # shellcheck disable=SC2086 # perhaps three words
+    unformatted=$(GOTOOLCHAIN=local $gofmt -l "$CLUSTER_DIR/go" "$ARENA_ROOT/bench")
     [ -z "$unformatted" ] || {
         echo "not formatted: $unformatted"
         return 1
