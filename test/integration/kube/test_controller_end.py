@@ -23,8 +23,11 @@ IMAGES = ("FETCH", "BUILDER", "SCANNER", "RUNTIME")
 # valgrind and the sanitizers exclude each other: a build without them.
 BUILDS = ("build/gcc", "build/release", "build/clang")
 FAULT = 99
-# arena/intern.h keeps its words for the program's life.
-KEPT = "{\n words\n Memcheck:Leak\n match-leak-kinds: reachable\n ...\n fun:intern*\n}\n"
+# arena/intern.h and lib/base/repeated.h keep their words for the program's life.
+KEPT = "".join(
+    f"{{\n words\n Memcheck:Leak\n match-leak-kinds: reachable\n ...\n fun:{function}\n}}\n"
+    for function in ("intern*", "repeated")
+)
 LIMIT = 120.0  # only ends a run that hangs
 
 ARENA: dict[str, list[dict[str, Any]]] = {
