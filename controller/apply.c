@@ -216,7 +216,9 @@ static void delete_object(struct run *r, const struct action *a) {
 
 // ---- status ------------------------------------------------------------------------------------
 
-// What the first try of a patch has left, for the cache that may not know it yet.
+// A conflict may be with ourselves: the write was done and its answer lost, and it came a second time, by us, or by the
+// HTTP library or a proxy on the way, which send again what had no answer. What is there is shown to the cache before
+// anything else is decided about the plan's agents.
 static void reread(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   if (e != NULL) {
@@ -225,14 +227,14 @@ static void reread(void *context, const struct kube_answer *answer, const struct
   }
   observe(r, r->plan.actions[r->at].kind, answer->object);
   struct error own = {0};
-  error_set(&own, ERR_CONFLICT, "changed by a try whose answer was lost, or by somebody else");
+  error_set(&own, ERR_CONFLICT, "changed by somebody else, or by a try whose answer was lost");
   action_failed(r, &own);
 }
 
 static void patched(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   const struct action *a = &r->plan.actions[r->at];
-  if (e != NULL && e->code == ERR_CONFLICT && r->tries > 0) {
+  if (e != NULL && e->code == ERR_CONFLICT) {
     request(r, &(struct kube_request){.method = "GET", .kind = a->kind, .name = a->name}, reread);
     return;
   }

@@ -167,6 +167,7 @@ void object_apply(const char *text);                     // single quotes stand 
 void object_delete(const char *kind, const char *name);  // as kubectl does it: Pods linger
 void object_remove(const char *kind, const char *name);  // it is gone now
 void call_serve(struct kube_call *c);                    // the server's side of it
+void call_serve_again(struct kube_call *c);              // it came a second time, and that is what is answered
 void call_answer(struct kube_call *c, const struct error *e);  // the controller hears of it; NULL: what the server said
 void call_drop(struct kube_call *c);
 

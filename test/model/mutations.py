@@ -87,8 +87,15 @@ MUTATIONS = [
     Mutation(
         "what a lost answer left behind is not read",
         "controller/apply.c",
-        "if (e != NULL && e->code == ERR_CONFLICT && r->tries > 0) {",
+        "if (e != NULL && e->code == ERR_CONFLICT) {",
         "if (false) {",
+        "two matches at once",
+    ),
+    Mutation(
+        "a conflict with what came twice is taken for somebody else's write",
+        "controller/apply.c",
+        "if (e != NULL && e->code == ERR_CONFLICT) {",
+        "if (e != NULL && e->code == ERR_CONFLICT && r->tries > 0) {",
         "two matches at once",
     ),
     Mutation(

@@ -25,6 +25,7 @@ enum job_end { JOB_OK, JOB_BREAKS, JOB_REFUSED, JOB_EVICTED, JOB_END_COUNT };
 enum fault {
   FAULT_CRASH,        // of the controller
   FAULT_LOST_ANSWER,  // a write is done, its answer is lost
+  FAULT_TWICE,        // a write is done, and comes again on its way: the second one is answered
   FAULT_REFUSED,      // a request fails and is not done
   FAULT_RELIST,       // a watch misses what it has not delivered, and lists again
   FAULT_LOOK,         // a key is looked at though nothing changed

@@ -14,7 +14,7 @@
 #define LAG(n) .lag = {n, n, n, n, n, n, n}
 #define TIME .ticks = 8, .horizon = 600 * 1000
 // What may go wrong.
-#define WRITES (BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER) | BIT(FAULT_REFUSED))
+#define WRITES (BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER) | BIT(FAULT_TWICE) | BIT(FAULT_REFUSED))
 #define CACHES (BIT(FAULT_RELIST) | BIT(FAULT_LOOK))
 #define CALLS (BIT(FAULT_BUSY) | BIT(FAULT_UNAVAILABLE) | BIT(FAULT_EXECUTOR))
 #define PODS (BIT(FAULT_EVICTED) | BIT(FAULT_POD_DELETED) | BIT(FAULT_EXITED))
@@ -45,7 +45,8 @@ const struct scenario SCENARIOS_QUICK[] = {
     {.name = "one match, late events", .small = true, .begin = pair_of_one, .then = one_match, MATCHES, LAG(2), TIME,
      .faults = 1, .may = WRITES | CACHES | BIT(FAULT_POD_DELETED), .results = WON, .split = true, .limit = 1},
     {.name = "two matches at once", .begin = pair_of_two, .then = two_matches, MATCHES, .lag = {[CACHE_MATCHES] = 1}, TIME,
-     .faults = 1, .may = BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER), .results = WON, .any = true, .limit = 2},
+     .faults = 1, .may = BIT(FAULT_CRASH) | BIT(FAULT_LOST_ANSWER) | BIT(FAULT_TWICE), .results = WON, .any = true,
+     .limit = 2},
     {.name = "two matches in turn", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(0), TIME,
      .faults = 1, .may = BIT(FAULT_CRASH), .results = WON, .any = true, .limit = 1},
     {.name = "two matches in turn, woken", .begin = pair_of_one, .then = two_matches, MATCHES, LAG(0), TIME,

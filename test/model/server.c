@@ -295,3 +295,13 @@ void call_serve(struct kube_call *c) {
     answer_with(c, o);
   }
 }
+
+void call_serve_again(struct kube_call *c) {
+  assert(c->served);
+  json_put(&c->answer);
+  free(c->text);
+  c->text = NULL;
+  c->error = (struct error){0};
+  c->served = false;
+  call_serve(c);
+}

@@ -51,6 +51,7 @@ static void list_controller_faults(struct list *l) {
   add_fault(l, FAULT_CRASH, 0);
   for (unsigned i = 0; i < model->call_count; i++) {
     add_fault(l, FAULT_LOST_ANSWER, i);
+    if (!text_equal(model->calls[i]->method, "GET")) add_fault(l, FAULT_TWICE, i);
     if (!model->calls[i]->served) add_fault(l, FAULT_REFUSED, i);
   }
   for (unsigned i = 0; i < CACHE_COUNT; i++) {
@@ -198,6 +199,11 @@ static void do_fault(enum fault f, unsigned which) {
   switch (f) {
     case FAULT_CRASH: controller_die(); break;
     case FAULT_LOST_ANSWER: fail_call(which, true); break;
+    case FAULT_TWICE:
+      if (!model->calls[which]->served) call_serve(model->calls[which]);
+      call_serve_again(model->calls[which]);
+      call_answer(model->calls[which], NULL);
+      break;
     case FAULT_REFUSED: fail_call(which, false); break;
     case FAULT_RELIST: feed_list((enum cache_id)which); break;
     case FAULT_LOOK: controller_look((enum reconciler_id)(which >> 4), which & 15); break;
@@ -261,11 +267,12 @@ static const char *const job_names[JOB_END_COUNT] = {"succeeds", "fails", "is re
 
 static void fault_label(enum fault f, unsigned which, char ret[LABEL_MAX]) {
   static const char *const words[FAULT_COUNT] = {
-      "crash",       "answer lost", "refused",           "watch lost", "look at",     "time passes early",
-      "busy",        "call fails",  "executor restarts", "evicted",    "pod deleted", "container exits",
-      "job deleted", "user deletes"};
+      "crash",           "answer lost",       "done twice",        "refused",
+      "watch lost",      "look at",           "time passes early", "busy",
+      "call fails",      "executor restarts", "evicted",           "pod deleted",
+      "container exits", "job deleted",       "user deletes"};
   const char *what = "", *name = "";
-  if (f == FAULT_LOST_ANSWER || f == FAULT_REFUSED) {
+  if (f == FAULT_LOST_ANSWER || f == FAULT_TWICE || f == FAULT_REFUSED) {
     what = model->calls[which]->method, name = model->calls[which]->name;
   } else if (f == FAULT_RELIST) {
     name = cache_names[which];

@@ -85,6 +85,7 @@ def build(plane: Plane, postgres: Postgres, kubelet: Kubelet, start_server: Star
 def test_lines_are_kept_and_told(build: Build) -> None:
     build.start()
     build.states(("fetch", True))
+    wait_until("it is mirrored", lambda: build.owner.get(f"/submissions/{build.uid}").status_code == 200)
     with live(build.server.url, build.owner.token) as ws:
         ws.subscribe(f"build:{build.uid}")
         build.kubelet.say(build.pod, "fetch", "fetching", "done")
