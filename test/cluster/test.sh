@@ -51,7 +51,7 @@ test_suites() {
 }
 
 # The cluster and what is tested in it takes the longest, and waits more than it computes. The integration tests stand
-# beside it as soon as they can, and what only computes fills the gaps at a low priority.
+# beside it, and what only computes fills the gaps at a low priority.
 test_everything() {
     TEST_BESIDE=()
     test_beside integration second integration_own
@@ -92,9 +92,10 @@ priority() {
     { [ ! -e /proc/self/autogroup ] || echo "$2" >/proc/self/autogroup; } 2>/dev/null || true
 }
 
-# What the suites that follow are to the first.
+# The suites that follow begin when the cluster has all that e2e needs: until then every processor is for that.
 suite_second() {
     priority 10 0
+    until grep -q '^deploy ' "$TEST_RESULTS/stages" 2>/dev/null; do sleep 1; done
 }
 
 # Not the lowest of sessions: some of the tests keep clocks.
@@ -284,12 +285,10 @@ suite_integration() {
 
 # Against servers of their own.
 suite_integration_own() {
-    # Whatever is first to be computed waits for it: the programs of the cluster, while there are two processors for
-    # them, and not the builds for these tests.
-    stage api-server gobin_build kube-apiserver
     test_build gcc gcc && meson_tests gcc integration
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize integration
     test_protocol || true
+    stage api-server gobin_build kube-apiserver
     stage s3-server gobin_build versitygw
     # fetch, the front and kube-probe with the sanitizers; the front without where its memory is measured, and the
     # controller, which runs under valgrind. In the order of their names: the longest, in crashes, are not left for last.
