@@ -15,7 +15,8 @@ from . import machine
 from .machine import ROOT
 from .values import median
 
-BUILD = pathlib.Path(os.environ.get("ARENA_BENCH_BUILD", ROOT / "build" / "release"))
+# Not build/release: the images take their programs from there, and it has nothing of bench/.
+BUILD = pathlib.Path(os.environ.get("ARENA_BENCH_BUILD", ROOT / "build" / "bench-release"))
 RESULTS = ROOT / "build" / "bench"
 
 
