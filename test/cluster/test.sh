@@ -307,12 +307,7 @@ suite_integration_cluster() {
     python_tests integration-cluster "$ARENA_ROOT" test/integration/resources
 }
 
-# They wait more than they compute, and share nothing with the others but the cluster: a process of their own.
-E2E_BESIDE=(test_front test_hostile_agents test_hostile_builds test_private_registry)
-
 suite_e2e() {
-    local beside code=0 log=$ARENA_LOG/test-e2e-beside.log files=("${E2E_BESIDE[@]/#/test/e2e/}")
-    files=("${files[@]/%/.py}")
     if sanitizer_wanted; then
         set -m
         (trap - EXIT && sanitizer_logs_keep) </dev/null &
@@ -320,14 +315,6 @@ suite_e2e() {
         set +m
     fi
     stage deploy "$ARENA_ROOT/arena" up
-    set -m
-    (trap - EXIT && python_tests e2e-beside "$ARENA_ROOT" "${files[@]}") </dev/null >"$log" &
-    beside=$!
-    set +m
-    TEST_GROUPS+=("$beside")
-    ARENA_E2E_BESIDE=$beside python_tests e2e "$ARENA_ROOT" test/e2e "${files[@]/#/--ignore=}"
-    wait "$beside" || code=$?
-    cat "$log"
-    [ "$code" = 0 ] || die "the tests beside the others ended too early ($code)"
+    python_tests e2e "$ARENA_ROOT" test/e2e
     ! sanitizer_wanted || stage sanitizer-reports sanitizer_check
 }

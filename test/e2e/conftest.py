@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-import pathlib
 import secrets
-import time
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -111,23 +109,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         remove(this.run.mark)
 
 
-def runs(process: str) -> bool:
-    try:
-        return pathlib.Path("/proc", process, "cmdline").read_bytes() != b""  # a zombie's is empty
-    except OSError:
-        return False
-
-
-def wait_for_others() -> None:
-    """Until the process that runs the rest of the suite beside this one, if there is one, has ended."""
-    beside = os.environ.get("ARENA_E2E_BESIDE")
-    while beside and runs(beside):
-        time.sleep(0.5)
-
-
 @pytest.fixture(scope="module")
 def run(request: pytest.FixtureRequest, stage: Stage) -> Run:
     stage.reach(request.module)
-    if request.module.__name__.rpartition(".")[2] in LAST:
-        wait_for_others()
     return stage.run
