@@ -8,24 +8,21 @@ many agents come, then single ones change. What does not know of agents is left 
 
 from __future__ import annotations
 
-import json
 import queue
-import subprocess
 import threading
 import time
-import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 
 import leaderboard
 import matches
 import mirror
+import pairing
 import reads
 from common import Context, exponent, median, process
 from common.plane import NAMESPACE, Plane
 from invariants import holds
 from memory import MIB, idle, start_arena
-from serving import changes, feed, load, people, seed, servers
+from serving import changes, load, people, seed, servers
 
 SIZES, TRIAL = (1000, 10_000, 100_000), (600, 1000)
 REACTIONS = 30
@@ -51,9 +48,7 @@ class Growth:
         with Plane(self.context) as plane:
             plane.queue(**matches.RULES)
             with plane.scripted() as (watcher, _):
-                first = plane.controller()
                 plane.template(watcher)
-                plane.stop(first.process)
                 plane.copies(len(matches.AGENTS))
                 bench = matches.Bench(self.context, plane)
                 bench.record(watcher)
@@ -106,16 +101,12 @@ class Growth:
         plane.stop(one.process)
         plane.stop(kubelet)
         bench.clear()
-        answered = {uid: int(at) for uid, at in (line.split() for line in bench.answers.read_text().splitlines())}
-        return [(at - answered[uid]) / 1e6 for uid, at in rated.items()]
+        return bench.since_the_answers(rated)
 
     # ---- pairing
 
     def pairing(self) -> None:
-        program = str(self.context.program("bench/bench-pairing"))
-        file = self.context.folder / "pairing.json"
-        subprocess.run([program, str(file)], check=True, stdout=subprocess.DEVNULL)
-        for one in json.loads(file.read_text())["results"]:
+        for one in pairing.passes(self.context, str(self.context.program(pairing.PROGRAM))):
             if one["crowd"] == "spread" and one["agents"] in self.sizes:
                 self.keep("one pass of pairing", "ms", one["agents"], median(one["times"]))
 
@@ -152,28 +143,17 @@ class Growth:
                 self.mirrored(size)
 
     def mirrored(self, size: int) -> None:
-        spec = {"environment": {"name": "pong", "displayName": "Pong"}}
-        status = {"conditions": [mirror.READY]}
-        source = feed.Feed([feed.thing("matchmakingqueues", "pong", str(uuid.UUID(int=9)), 1, spec, status)])
-        try:
-            with mirror.mirroring(self.context, source) as (database, front):
-                agents = [mirror.agent(number, 10) for number in range(1, size + 1)]
-                per_second, _ = mirror.rate(source, database, front, ("agents", "ADDED", agents, 10))
-                self.keep("a new agent's row", "us", size, 1e6 / per_second)
-                times = mirror.singles(source, database, mirror.SINGLES)
-                self.keep("a single change is to be seen", "ms", size, median(times))
-        finally:
-            source.close()
+        with mirror.mirroring(self.context) as (source, database, front):
+            agents = [mirror.agent(number, 10) for number in range(1, size + 1)]
+            per_second, _ = mirror.rate(source, database, front, ("agents", "ADDED", agents, 10))
+            self.keep("a new agent's row", "us", size, 1e6 / per_second)
+            self.keep("a single change is to be seen", "ms", size, median(mirror.singles(source, database)))
 
     # ----
 
-    def rows(self) -> Iterator[tuple[str, str, dict[int, list[float]]]]:
+    def tell(self) -> None:
         for key, sizes in self.found.items():
             what, unit = key.split("|")
-            yield what, unit, sizes
-
-    def tell(self) -> None:
-        for what, unit, sizes in self.rows():
             for size, values in sizes.items():
                 self.context.row(f"{what}, {size} agents", unit, values)
             points = {size: median(values) for size, values in sizes.items()}

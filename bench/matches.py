@@ -76,13 +76,12 @@ class Bench:
         way.close()
         self.plane.api.delete("matches", NAMESPACE, MATCH)
 
-    def reactions(self, mirror: Mirror, count: int, prefix: str = "react") -> dict[str, list[float]]:
-        """Milliseconds, by what was waited for."""
-        seen = Seen(prefix)
+    def reactions(self, mirror: Mirror, count: int) -> None:
+        seen = Seen()
         mirror.listeners.append(seen.listen)
         one = self.controller()
         for number in range(count):
-            name = f"{prefix}-{number}"
+            name = f"react-{number}"
             pair = self.next_agents(1)
             self.plane.api.create("matches", NAMESPACE, match(*pair, name))
             mirror.wait("it is over", NAMESPACE, lambda name=name: is_over(mirror, name), 60, quiet=0.05)
@@ -91,17 +90,18 @@ class Bench:
             mirror.wait("it is Ready", NAMESPACE, lambda name=name: name in seen.ready, 60, quiet=0.05)
         self.plane.stop(one.process)
         mirror.listeners.remove(seen.listen)
-        answered = {uid: int(at) for uid, at in (line.split() for line in self.answers.read_text().splitlines())}
-        rated = [(at - answered[uid]) / 1e6 for uid, at in seen.rated.items()]
+        rated = self.since_the_answers(seen.rated)
         verdicts = [(at - seen.jobs[name]) / 1e6 for name, at in seen.ready.items()]
-        return {"executor answered -> Rated": rated, "Job finished -> Submission": verdicts}
-
-    def tell_reactions(self, found: dict[str, list[float]]) -> None:
-        for what, values in found.items():
+        for what, values in {"executor answered -> Rated": rated, "Job finished -> Submission": verdicts}.items():
             p99 = quantile(values, 0.99)
             self.context.row(f"{what}, p50 of {len(values)}", "ms", [quantile(values, 0.5)])
             self.context.row(f"{what}, p99 of {len(values)}", "ms", [p99])
             self.context.goal(what, p99 < 50, "p99 under 50 ms")
+
+    def since_the_answers(self, rated: dict[str, int]) -> list[float]:
+        """Milliseconds from the executor's answer for each of these matches, by uid, until it was seen to be rated."""
+        answered = {uid: int(at) for uid, at in (line.split() for line in self.answers.read_text().splitlines())}
+        return [(at - answered[uid]) / 1e6 for uid, at in rated.items()]
 
     # ---- many at a time
 
@@ -160,19 +160,18 @@ class Bench:
 class Seen:
     """When a watcher heard of what."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix + "-"
+    def __init__(self) -> None:
         self.rated: dict[str, int] = {}  # by the match's uid
         self.jobs: dict[str, int] = {}  # by the submission
         self.ready: dict[str, int] = {}
 
     def listen(self, kind: str, change: str, item: Object) -> None:
         now, meta = time.monotonic_ns(), item["metadata"]
-        if kind == "matches" and meta["name"].startswith(self.prefix) and holds(item, "Rated"):
+        if kind == "matches" and meta["name"].startswith("react-") and holds(item, "Rated"):
             self.rated.setdefault(meta["uid"], now)
         elif kind == "jobs" and holds(item, "Complete"):
             self.jobs.setdefault(meta["labels"]["rl-arena.io/submission"], now)
-        elif kind == "submissions" and meta["name"].startswith(self.prefix) and status(item).get("phase") == "Ready":
+        elif kind == "submissions" and meta["name"].startswith("react-") and status(item).get("phase") == "Ready":
             self.ready.setdefault(meta["name"], now)
 
 
@@ -189,13 +188,11 @@ def run(context: Context) -> None:
     with Plane(context) as plane:
         plane.queue(**RULES)
         with plane.scripted() as (mirror, _):
-            first = plane.controller()
             plane.template(mirror)
-            plane.stop(first.process)
             plane.copies(2 + 2 * reactions + 2 * count * (2 * context.runs + len(tried)))
             bench = Bench(context, plane)
             bench.record(mirror)
-            bench.tell_reactions(bench.reactions(mirror, reactions))
+            bench.reactions(mirror, reactions)
         bench.clear()
         context.input(matches=count, agents=plane.copied, writes_of_a_match=len(bench.steps))
         rates = {at_once: bench.plain_loop(count, at_once) for at_once in tried}

@@ -96,9 +96,7 @@ def run(context: Context) -> None:
     with Plane(context) as plane:
         plane.queue()
         with plane.scripted() as (mirror, _):
-            first = plane.controller()
             plane.template(mirror, matchmaking={"enabled": False})
-            plane.stop(first.process)
         sides = Sides(context, plane)
         for size in sizes:
             plane.copies(size)

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "test" / "integration" / "front"))
 
 from postgres import Postgres, connect  # noqa: E402
 
+PROGRAM = "bench/bench-pairing"
 TABLES = """
     DROP TABLE IF EXISTS entry, recent;
     CREATE TABLE entry (id text PRIMARY KEY, owner text NOT NULL, elo int NOT NULL, reach int NOT NULL,
@@ -76,8 +77,16 @@ def one_pass(connection: Any) -> tuple[float, int]:
     return (time.perf_counter() - began) * 1000, pairs
 
 
+def passes(context: Context, program: str) -> list[dict[str, Any]]:
+    """What bench/pairing.c found: for each crowd and number of agents the times in milliseconds."""
+    file = context.folder / "pairing.json"
+    subprocess.run([program, str(file)], check=True, stdout=subprocess.DEVNULL)
+    found: list[dict[str, Any]] = json.loads(file.read_text())["results"]
+    return found
+
+
 def run(context: Context) -> None:
-    program = str(context.program("bench/bench-pairing"))
+    program = str(context.program(PROGRAM))
     sizes = context.sizes([1000, 3000, 10_000], [1000])
     context.input(pairing_runs="10 in each run", sql_sizes=sizes)
     times: dict[tuple[str, int], list[float]] = defaultdict(list)
@@ -85,9 +94,7 @@ def run(context: Context) -> None:
     with Postgres() as server:
         connection = connect(server.url())
         for _ in range(context.runs):
-            file = context.folder / "pairing.json"
-            subprocess.run([program, str(file)], check=True, stdout=subprocess.DEVNULL)
-            for one in json.loads(file.read_text())["results"]:
+            for one in passes(context, program):
                 times[one["crowd"], one["agents"]] += one["times"]
                 pairs[one["crowd"], one["agents"]] = one["pairs"]
             for size in sizes:

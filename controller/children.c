@@ -61,11 +61,6 @@ void job_owned(struct owned *o, void *job) {
   owned_text(o, &j->failed_message);
 }
 
-void job_done(void *job) {
-  owned_free(job_owned, job);
-  memset(job, 0, sizeof(struct job));
-}
-
 static void decode_container(json *status, bool init, struct container_state *ret) {
   json *state = json_get(status, "state");
   json *waiting = json_get(state, "waiting");
@@ -158,11 +153,6 @@ void pod_owned(struct owned *o, void *pod) {
     owned_text(o, &c->reason);
     owned_text(o, &c->message);
   }
-}
-
-void pod_done(void *pod) {
-  owned_free(pod_owned, pod);
-  memset(pod, 0, sizeof(struct pod));
 }
 
 const struct container_state *pod_container(const struct pod *p, const char *name) {

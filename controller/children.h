@@ -53,8 +53,6 @@ struct pod {
 
 bool job_decode(json *object, void *ret_job, struct error *e);
 void job_owned(struct owned *o, void *job);
-void job_done(void *job);
 bool pod_decode(json *object, void *ret_pod, struct error *e);
 void pod_owned(struct owned *o, void *pod);
-void pod_done(void *pod);
 const struct container_state *pod_container(const struct pod *p, const char *name);  // NULL when absent

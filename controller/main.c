@@ -114,7 +114,8 @@ static void on_signal(uv_signal_t *handle, int number) {
 static void tidy(void *context) {
   struct program *p = context;
   timer_set(p->tidy, TIDY_MS);
-  const unsigned lists = manager_lists(&p->manager);
+  unsigned lists = 0;
+  for (unsigned i = 0; i < CACHE_COUNT; i++) lists += cache_lists(p->manager.caches[i]);
   if (lists == p->tidied || !manager_is_idle(&p->manager)) return;
   p->tidied = lists;
   mem_trim();

@@ -361,12 +361,6 @@ void manager_stop(struct manager *m) {
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_stop(m->queues[i]);
 }
 
-unsigned manager_lists(const struct manager *m) {
-  unsigned lists = 0;
-  for (unsigned i = 0; i < CACHE_COUNT; i++) lists += cache_lists(m->caches[i]);
-  return lists;
-}
-
 bool manager_is_idle(const struct manager *m) {
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
     if (workqueue_busy(m->queues[i]) > 0) return false;

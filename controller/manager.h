@@ -73,9 +73,8 @@ void manager_start(struct manager *m);            // lists and watches
 bool manager_is_synced(const struct manager *m);  // all caches
 // Leading: plans are carried out from now on, once the caches hold all that was there at this resourceVersion.
 void manager_act(struct manager *m, uint64_t version);
-void manager_stop(struct manager *m);             // no new plan is begun
-unsigned manager_lists(const struct manager *m);  // that its caches have taken in so far
-bool manager_is_idle(const struct manager *m);    // no plan is being carried out
+void manager_stop(struct manager *m);           // no new plan is begun
+bool manager_is_idle(const struct manager *m);  // no plan is being carried out
 void manager_done(struct manager *m);
 
 void manager_enqueue(struct manager *m, enum reconciler_id id, const char *name);

@@ -89,6 +89,7 @@ class Plane:
 
     def template(self, mirror: Mirror, **agent: Any) -> None:
         """One agent with one submission, from creation to Ready by a controller of its own."""
+        first = self.controller()
         spec = {"owner": OWNER, "environment": ENVIRONMENT, **agent}
         self.api.create("agents", NAMESPACE, made("Agent", AGENT, spec))
         source = {"image": f"registry.example/x/{SUBMISSION}:v1"}
@@ -99,6 +100,7 @@ class Plane:
             return any(status(one).get("activeSubmission") for one in agents if one["metadata"]["name"] == AGENT)
 
         mirror.wait("the first agent is Ready", NAMESPACE, is_ready, 60, quiet=1.0)
+        self.stop(first.process)
 
     def copies(self, until: int) -> None:
         """So many agents in all, each with its submission: agent-000000 and so on."""

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "base/memory.h"
 #include "base/str.h"
 
@@ -147,9 +145,4 @@ void agent_status_copy(struct agent_status *ret, const struct agent_status *from
 void agent_status_done(struct agent_status *s) {
   owned_free(status_owned, s);
   *s = (struct agent_status){0};
-}
-
-void agent_done(void *agent) {
-  owned_free(agent_owned, agent);
-  memset(agent, 0, sizeof(struct agent));
 }

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "base/str.h"
@@ -205,9 +204,4 @@ void match_status_copy(struct match_status *ret, const struct match_status *from
 void match_status_done(struct match_status *s) {
   owned_free(status_owned, s);
   *s = (struct match_status){.seed = -1};
-}
-
-void match_done(void *match) {
-  owned_free(match_owned, match);
-  memset(match, 0, sizeof(struct match));
 }

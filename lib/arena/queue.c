@@ -1,6 +1,3 @@
-#include <string.h>
-
-#include "base/memory.h"
 #include "base/str.h"
 
 #include "codec.h"
@@ -118,9 +115,4 @@ void queue_status_copy(struct queue_status *ret, const struct queue_status *from
 void queue_status_done(struct queue_status *s) {
   owned_free(status_owned, s);
   *s = (struct queue_status){0};
-}
-
-void queue_done(void *queue) {
-  owned_free(queue_owned, queue);
-  memset(queue, 0, sizeof(struct queue));
 }

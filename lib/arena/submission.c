@@ -272,8 +272,3 @@ void submission_status_done(struct submission_status *s) {
   owned_free(status_owned, s);
   *s = (struct submission_status){0};
 }
-
-void submission_done(void *submission) {
-  owned_free(submission_owned, submission);
-  memset(submission, 0, sizeof(struct submission));
-}

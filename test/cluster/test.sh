@@ -56,7 +56,7 @@ test_everything() {
     TEST_BESIDE=()
     test_beside integration second integration_own
     test_beside computing low lint unit property
-    priority 0 -5
+    session_priority -5
     test_suites integration_cluster e2e
     test_beside_end
 }
@@ -84,27 +84,27 @@ test_beside_end() {
     done
 }
 
-# priority PROCESS SESSION: of this session from here on. Where the kernel shares the processors out to sessions first
-# (sched_autogroup_enabled), a process's own priority counts against its own session only, and the cluster's programs
-# are others.
-priority() {
-    renice -n "$1" -p "$BASHPID" >/dev/null
-    { [ ! -e /proc/self/autogroup ] || echo "$2" >/proc/self/autogroup; } 2>/dev/null || true
+# Where the kernel shares the processors out to sessions first (sched_autogroup_enabled), a process's own priority counts
+# against its own session only, and the cluster's programs are others.
+session_priority() {
+    { [ ! -e /proc/self/autogroup ] || echo "$1" >/proc/self/autogroup; } 2>/dev/null || true
 }
 
 # The suites that follow begin when the cluster has all that e2e needs: until then every processor is for that.
 suite_second() {
-    priority 10 0
+    renice -n 10 -p "$BASHPID" >/dev/null
     until grep -q '^deploy ' "$TEST_RESULTS/stages" 2>/dev/null; do sleep 1; done
 }
 
 # Not the lowest of sessions: some of the tests keep clocks.
 suite_low() {
-    priority 19 5
+    renice -n 19 -p "$BASHPID" >/dev/null
+    session_priority 5
 }
 
 test_end() {
     local group
+    session_priority 0 # it is the session of whoever asked for the tests
     for group in "${TEST_GROUPS[@]}"; do
         kill -- "-$group" 2>/dev/null || true
     done
@@ -177,7 +177,6 @@ test_files() {
             [ ! -f "$ARENA_ROOT/$file" ] || printf '%s\n' "$file"
         done | sort -u
 }
-
 
 test_gofmt() {
     local go gofmt unformatted

@@ -58,8 +58,8 @@ static json *after_patch(json *spec, json *status, json *patch) {
     must(kind##_decode(written, &read, NULL));                                                           \
     cleanup_json json *rest = kind##_status_patch(&read.status, &k->status);                             \
     must(rest == NULL);                                                                                  \
-    kind##_done(&old);                                                                                   \
-    kind##_done(&read);                                                                                  \
+    owned_free(kind##_owned, &old);                                                                      \
+    owned_free(kind##_owned, &read);                                                                     \
     kind##_status_done(&copy);                                                                           \
   }                                                                                                      \
   static void try_##kind(json *object) {                                                                 \
@@ -67,13 +67,13 @@ static json *after_patch(json *spec, json *status, json *patch) {
     struct error e = {0};                                                                                \
     if (!kind##_decode(object, &k, &e)) {                                                                \
       must(e.code != ERR_NONE && e.text[0] != 0);                                                        \
-      kind##_done(&k);                                                                                   \
+      owned_free(kind##_owned, &k);                                                                      \
       return;                                                                                            \
     }                                                                                                    \
     check_##kind(&k);                                                                                    \
     kind##_survives(object, NULL, &k);                                                                   \
     kind##_survives(object, json_get(object, "before"), &k);                                             \
-    kind##_done(&k);                                                                                     \
+    owned_free(kind##_owned, &k);                                                                        \
   }
 
 static void check_agent(const struct agent *a) {

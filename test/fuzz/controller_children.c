@@ -22,7 +22,7 @@ static void try_job(json *object) {
   must(job_decode(object, &j, NULL));
   bounded(j.failed_message);
   must(j.failed || (!j.failed_reason && !j.failed_message));
-  job_done(&j);
+  owned_free(job_owned, &j);
 }
 
 static void try_pod(json *object) {
@@ -37,7 +37,7 @@ static void try_pod(json *object) {
     must(c->terminated || (!c->reason && c->exit_code == 0 && c->signal == 0 && c->finished == 0));
     if (c->name) must(pod_container(&p, c->name) != NULL);
   }
-  pod_done(&p);
+  owned_free(pod_owned, &p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -109,12 +109,6 @@ bool cache_is_synced(const struct cache *c) {
   return c->is_synced;
 }
 
-// Only asked whether memory is to be given back, which no model does.
-unsigned cache_lists(const struct cache *c) {
-  (void)c;
-  return 0;
-}
-
 const struct cache_type *cache_type_of(const struct cache *c) {
   return &c->type;
 }

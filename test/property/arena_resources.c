@@ -252,7 +252,7 @@ static json *new_object(const char *spec) {
         assert_null(kind##_status_patch(&packed->status, &to));                   \
         owned_let_go(kind##_owned, packed);                                       \
         free(packed);                                                             \
-        kind##_done(&before);                                                     \
+        owned_free(kind##_owned, &before);                                        \
         kind##_status_done(&to);                                                  \
         kind##_status_done(&copy);                                                \
       }                                                                           \
@@ -324,7 +324,7 @@ static void check_agent(json *object) {
               a.status.queue.state <= QUEUE_SUSPENDED);
   assert_true(a.status.rating.elo >= 0 && a.status.rating.elo <= 1000000 && a.status.latest_version >= 0);
   assert_null(agent_status_patch(&a.status, &a.status));
-  agent_done(&a);
+  owned_free(agent_owned, &a);
 }
 
 static void check_submission(json *object) {
@@ -334,7 +334,7 @@ static void check_submission(json *object) {
   assert_true(s.status.builds.count <= ATTEMPTS_MAX);
   assert_true(s.status.scan.findings == NULL || s.status.scan.findings->count <= FINDINGS_MAX);
   assert_null(submission_status_patch(&s.status, &s.status));
-  submission_done(&s);
+  owned_free(submission_owned, &s);
 }
 
 static void check_match(json *object) {
@@ -343,7 +343,7 @@ static void check_match(json *object) {
   assert_true(m.environment && m.participant_count == 2 && m.participants[0].agent && m.participants[1].agent);
   assert_true(m.status.participant_count <= 2 && m.status.seed >= -1 && m.ttl_seconds >= -1);
   assert_null(match_status_patch(&m.status, &m.status));
-  match_done(&m);
+  owned_free(match_owned, &m);
 }
 
 static void check_queue(json *object) {
@@ -352,7 +352,7 @@ static void check_queue(json *object) {
   assert_true(q.environment && q.interval_seconds >= 1 && q.elo_widen_seconds >= 1 && q.max_concurrent_per_agent >= 1);
   assert_true(q.fail_on > SEVERITY_UNKNOWN && q.match.timeout_seconds >= 10);
   assert_null(queue_status_patch(&q.status, &q.status));
-  queue_done(&q);
+  owned_free(queue_owned, &q);
 }
 
 static void test_damaged_objects(void **state) {

@@ -35,7 +35,7 @@ static void test_agent_defaults_and_bounds(void **state) {
   assert_int_equal(a.priority, 5);
   assert_int_equal(a.mode, AGENT_CONTINUOUS);
   assert_int_equal(a.status.queue.state, QUEUE_IDLE);
-  agent_done(&a);
+  owned_free(agent_owned, &a);
 
   json *full cleanup_json = parse(
       "{\"spec\":{\"owner\":\"alice\",\"environment\":\"pong\",\"displayName\":\"A\",\"activeSubmission\":\"a-1\","
@@ -52,7 +52,7 @@ static void test_agent_defaults_and_bounds(void **state) {
   assert_int_equal(a.status.active_version, 0);
   assert_int_equal(a.status.rating.elo, 1612);
   assert_int_equal(a.status.queue.enqueued, INT64_C(1767268800250));
-  agent_done(&a);
+  owned_free(agent_owned, &a);
 }
 
 static void test_submission_sources(void **state) {
@@ -84,7 +84,7 @@ static void test_submission_sources(void **state) {
     assert_true((s.image == NULL) == (cases[i].image == NULL) && (!s.image || strcmp(s.image, cases[i].image) == 0));
     assert_int_equal(s.timeout_seconds, 900);
     assert_int_equal(s.max_retries, 3);
-    submission_done(&s);
+    owned_free(submission_owned, &s);
   }
 }
 
@@ -104,7 +104,7 @@ static void test_match_spec(void **state) {
   assert_int_equal(match_seat_of(&m, "a"), 0);
   assert_int_equal(match_seat_of(&m, "b"), 1);
   assert_int_equal(match_seat_of(&m, "c"), -1);
-  match_done(&m);
+  owned_free(match_owned, &m);
 
   json *seeded cleanup_json = parse(
       "{\"spec\":{\"environment\":\"pong\",\"participants\":[{\"agent\":\"a\"},{\"agent\":\"b\"}],\"rated\":false,"
@@ -115,7 +115,7 @@ static void test_match_spec(void **state) {
   assert_int_equal(m.seed, INT64_C(9007199254740991));
   assert_int_equal(m.ttl_seconds, 0);
   assert_false(match_is_finished(&m));
-  match_done(&m);
+  owned_free(match_owned, &m);
 }
 
 static void test_queue_spec(void **state) {
@@ -144,7 +144,7 @@ static void test_queue_spec(void **state) {
     assert_int_equal(q.max_concurrent, 0);
     assert_int_equal(q.max_concurrent_per_agent, 1);
     assert_int_equal(q.match.ttl_seconds, 604800);
-    queue_done(&q);
+    owned_free(queue_owned, &q);
   }
 }
 

@@ -47,7 +47,7 @@ static void a_job_runs_until_a_condition_is_true(void **state) {
   assert_false(j.complete || j.failed);
   assert_int_equal(j.started, 1767323045000);
   assert_int_equal(j.finished, 0);
-  job_done(&j);
+  owned_free(job_owned, &j);
 }
 
 static void a_job_that_ended_says_how_and_when(void **state) {
@@ -59,14 +59,14 @@ static void a_job_that_ended_says_how_and_when(void **state) {
   assert_string_equal(j.failed_reason, "DeadlineExceeded");
   assert_string_equal(j.failed_message, "it was late");
   assert_int_equal(j.finished, 1767323045000);
-  job_done(&j);
+  owned_free(job_owned, &j);
   j = job_from(
       "{'status':{'completionTime':'2026-01-02T03:04:05Z','conditions':[{'type':'Complete','status':'True','"
       "lastTransitionTime':"
       "'2026-01-02T03:04:09Z'}]}}");
   assert_true(j.complete && !j.failed);
   assert_int_equal(j.finished, 1767323045000);
-  job_done(&j);
+  owned_free(job_owned, &j);
 }
 
 static void a_pod_is_read_with_its_containers(void **state) {
@@ -100,7 +100,7 @@ static void a_pod_is_read_with_its_containers(void **state) {
   assert_non_null(pod_container(&p, "fourth"));
   assert_null(pod_container(&p, "fifth"));
   assert_null(pod_container(NULL, "fetch"));
-  pod_done(&p);
+  owned_free(pod_owned, &p);
 }
 
 static void a_pod_in_trouble_says_so(void **state) {
@@ -115,7 +115,7 @@ static void a_pod_in_trouble_says_so(void **state) {
   assert_string_equal(p.message, "disk");
   assert_true(p.disrupted && !p.scheduled && !p.ready);
   assert_string_equal(p.unscheduled_message, "no node");
-  pod_done(&p);
+  owned_free(pod_owned, &p);
 }
 
 static struct pod waiting_pod(const char *ready_to_start, const char *first, const char *second) {
@@ -143,7 +143,7 @@ static void a_pod_is_cut_off_when_what_its_containers_ran_in_is_gone_between_the
   for (size_t i = 0; i < array_size(cases); i++) {
     struct pod p = waiting_pod(cases[i].ready_to_start, cases[i].first, cases[i].second);
     assert_int_equal(p.cut_off, cases[i].cut_off);
-    pod_done(&p);
+    owned_free(pod_owned, &p);
   }
 }
 
@@ -152,10 +152,10 @@ static void objects_without_anything_are_read_too(void **state) {
   struct pod p = pod_from("{}");
   assert_int_equal(p.participant, -1);
   assert_int_equal(p.container_count, 0);
-  pod_done(&p);
+  owned_free(pod_owned, &p);
   struct job j = job_from("{'status':{'conditions':'none'}}");
   assert_false(j.complete || j.failed);
-  job_done(&j);
+  owned_free(job_owned, &j);
 }
 
 static void messages_are_cut_between_characters(void **state) {
@@ -170,7 +170,7 @@ static void messages_are_cut_between_characters(void **state) {
   struct pod p = {0};
   assert_true(pod_decode(o, &p, NULL));
   assert_int_equal(strlen(p.containers[0].message), 4095);
-  pod_done(&p);
+  owned_free(pod_owned, &p);
   str_done(&text);
 }
 

@@ -16,6 +16,11 @@ Frame = dict[str, Any]
 LIMIT = 60.0
 
 
+def says(frame: Frame, kind: str, payload: dict[str, Any]) -> bool:
+    """Whether it is of that type and has these fields."""
+    return bool(frame["type"] == kind and payload.items() <= frame["payload"].items())
+
+
 class Live:
     """One connection; a thread reads it, so that nothing here is a slow reader by accident."""
 
@@ -65,7 +70,7 @@ class Live:
             while self.taken < len(self.frames):
                 frame = self.frames[self.taken]
                 self.taken += 1
-                if frame["type"] == kind and payload.items() <= frame["payload"].items():
+                if says(frame, kind, payload):
                     return frame
             assert self.code is None, f"closed with {self.code} {self.reason}"
             return None
@@ -77,8 +82,7 @@ class Live:
         """A frame of that type with these fields, whenever it came or comes."""
 
         def look() -> Frame | None:
-            found = (f for f in self.frames if f["type"] == kind and payload.items() <= f["payload"].items())
-            frame = next(found, None)
+            frame = next((one for one in self.frames if says(one, kind, payload)), None)
             assert frame or self.code is None, f"closed with {self.code} {self.reason}"
             return frame
 

@@ -69,10 +69,9 @@ struct agent {
   struct agent_status status;
 };
 
-// Decoders leave the meta to the caller; `*_owned` and `*_done` take it along.
+// Decoders leave the meta to the caller; `*_owned`, for base/owned.h, names it too.
 bool agent_decode(json *object, void *ret_agent, struct error *e);
 void agent_owned(struct owned *o, void *agent);
-void agent_done(void *agent);
 void agent_status_copy(struct agent_status *ret, const struct agent_status *from);
 void agent_status_done(struct agent_status *s);
 // {"status":{...}} of what differs, NULL when nothing does. The caller adds metadata.resourceVersion.
@@ -154,7 +153,6 @@ struct submission {
 
 bool submission_decode(json *object, void *ret_submission, struct error *e);
 void submission_owned(struct owned *o, void *submission);
-void submission_done(void *submission);
 void submission_status_copy(struct submission_status *ret, const struct submission_status *from);
 void submission_status_done(struct submission_status *s);
 json *submission_status_patch(const struct submission_status *from, const struct submission_status *to);
@@ -211,7 +209,6 @@ struct match {
 
 bool match_decode(json *object, void *ret_match, struct error *e);
 void match_owned(struct owned *o, void *match);
-void match_done(void *match);
 void match_status_copy(struct match_status *ret, const struct match_status *from);
 void match_status_done(struct match_status *s);
 json *match_status_patch(const struct match_status *from, const struct match_status *to);
@@ -253,7 +250,6 @@ struct queue {
 
 bool queue_decode(json *object, void *ret_queue, struct error *e);
 void queue_owned(struct owned *o, void *queue);
-void queue_done(void *queue);
 void queue_status_copy(struct queue_status *ret, const struct queue_status *from);
 void queue_status_done(struct queue_status *s);
 json *queue_status_patch(const struct queue_status *from, const struct queue_status *to);
