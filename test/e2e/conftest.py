@@ -10,7 +10,9 @@ from __future__ import annotations
 import datetime
 import os
 import secrets
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -24,6 +26,8 @@ from objects import RUN_LABEL, Run  # noqa: E402
 # at. Those that are not named come next, and what kills the arena's programs comes last.
 FIRST = ("test_invariants", "test_sources", "test_matches", "test_matchmaking", "test_operations")
 LAST = ("test_recovery", "test_faults")
+# Of another process that runs beside this one: what has to be over before. None: all of it.
+AFTER: dict[str, str | None] = {"test_recovery": "test_hostile_agents", "test_faults": None}
 AHEAD = 2
 LEFTOVER_SECONDS = 3600
 
@@ -109,7 +113,33 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         remove(this.run.mark)
 
 
+def runs(process: str) -> bool:
+    try:
+        return Path("/proc", process, "cmdline").read_bytes() != b""  # a zombie's is empty
+    except OSError:
+        return False
+
+
+def wait_for_other(module: str | None) -> None:
+    """Until the process that runs the rest of the suite is done with this module, if there is such a process."""
+    other, done = os.environ.get("ARENA_E2E_BESIDE"), Path(os.environ.get("ARENA_E2E_DONE", os.devnull))
+    while other and runs(other):
+        if module is not None and done.exists() and module in done.read_text().split():
+            break
+        time.sleep(0.5)
+
+
+def tell_other(module: str) -> None:
+    if "ARENA_E2E_DONE" in os.environ:
+        with Path(os.environ["ARENA_E2E_DONE"]).open("a") as file:
+            file.write(f"{module}\n")
+
+
 @pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest, stage: Stage) -> Run:
+def run(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Run]:
+    module = request.module.__name__.rpartition(".")[2]
     stage.reach(request.module)
-    return stage.run
+    if module in AFTER:
+        wait_for_other(AFTER[module])
+    yield stage.run
+    tell_other(module)

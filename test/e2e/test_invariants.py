@@ -213,7 +213,7 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "waiting before its rating": (play_unrated, "queue_states: Agent ann: Waiting while it plays third"),
     "waiting for ever": (lambda s: s.ann["status"]["queue"].update(expiresAt=when(60)), "queue_states: Agent ann"),
     "one owner": (lambda s: s.ben["spec"].update(owner="alice"), "pairs: Match first: both agents belong to alice"),
-    "no cooldown": (lambda s: s.queue["spec"].update(cooldownSeconds=500), "pairs: Match second: 380 s after first"),
+    "no cooldown": (lambda s: s.queue["spec"].update(cooldownSeconds=500), "pairs: Match second: 380.0 s after first"),
     "more than a day's worth": (
         lambda s: s.queue["spec"].update(maxMatchesPerAgentPerDay=1),
         "limits: Agent ann: more than 1 matches",
@@ -262,6 +262,16 @@ def test_rules_that_changed_in_the_second_of_a_match_do_not_judge_it() -> None:
 
 def test_rules_that_changed_before_a_match_judge_it() -> None:
     assert found(changed_queue(when(10_000))) != []
+
+
+def test_a_match_made_in_the_second_in_which_the_cooldown_ended_kept_it() -> None:
+    """The API server tells whole seconds of when it was made, rounded down."""
+    sound = Sound()
+    sound.first["status"]["completionTime"] = when(679.1)
+    sound.queue["spec"]["cooldownSeconds"] = 380
+    assert found(sound) == []
+    sound.queue["spec"]["cooldownSeconds"] = 381
+    assert any(text.startswith("pairs: Match second: 379.1 s after first") for text in found(sound))
 
 
 def test_program_reads_a_file_and_says_it_by_its_exit_code(tmp_path: Path) -> None:

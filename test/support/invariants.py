@@ -431,6 +431,7 @@ def check_pairs(s: Snapshot) -> Iterator[str]:
         owners = {agent["spec"]["owner"] for agent in agents if agent}
         if None not in agents and len(owners) < 2 and not queue["spec"].get("allowSameOwner", False):
             yield f"Match {m.name}: both agents belong to {owners.pop()}"
+        # When a match was made is told in whole seconds, rounded down; when one ended, exactly.
         cooldown = queue["spec"]["cooldownSeconds"]
         for other in s.matches_of[m.agents[0]]:
             # Two of the same second: the clock does not tell which came first.
@@ -439,8 +440,8 @@ def check_pairs(s: Snapshot) -> Iterator[str]:
                 continue
             if not other.finished or other.ended > m.created:
                 yield f"Match {m.name}: made while {other.name} of the same pair was not over"
-            elif m.created - other.ended < cooldown and other.ended > spec_changed(queue):
-                yield f"Match {m.name}: {m.created - other.ended:.0f} s after {other.name} of the same pair"
+            elif m.created + 1 - other.ended <= cooldown and other.ended > spec_changed(queue):
+                yield f"Match {m.name}: {m.created - other.ended:.1f} s after {other.name} of the same pair"
 
 
 def check_limits(s: Snapshot) -> Iterator[str]:
