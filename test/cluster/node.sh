@@ -131,6 +131,8 @@ node_cgroup() {
             # A new cpuset is empty, and nothing can run in it, until filled.
             [ ! -e "$hierarchy$file" ] || cat "$hierarchy$file" >"$hierarchy$NODE_CGROUP/$file"
         done
+        # As much as the kubelet asks for its Pods inside of it.
+        [ ! -e "$hierarchy/cpu.shares" ] || echo $((1024 * $(nproc))) >"$hierarchy$NODE_CGROUP/cpu.shares"
     done
 }
 

@@ -54,8 +54,10 @@ test_suites() {
 # beside it, and what only computes fills the gaps at a low priority.
 test_everything() {
     TEST_BESIDE=()
+    test_group_weight 25
     test_beside integration second integration_own
-    test_beside computing low lint unit property
+    test_beside clocks second unit_python
+    test_beside computing low lint unit_c property
     session_priority -5
     test_suites integration_cluster e2e
     test_beside_end
@@ -90,16 +92,43 @@ session_priority() {
     { [ ! -e /proc/self/autogroup ] || echo "$1" >/proc/self/autogroup; } 2>/dev/null || true
 }
 
+# For the kernel all that runs beside is one group, whatever sessions and servers it starts. With a share of the
+# processors for each of them there would be next to nothing for the cluster's Pods, which are one group as well.
+TEST_CGROUP=$ARENA_NAME-tests
+
+test_group() {
+    local root=/sys/fs/cgroup
+    [ -e "$root/cgroup.controllers" ] || root=$root/cpu
+    mkdir -p "$root/$TEST_CGROUP" 2>/dev/null || true
+    printf '%s' "$root/$TEST_CGROUP"
+}
+
+test_group_enter() {
+    { echo "$BASHPID" >"$(test_group)/cgroup.procs"; } 2>/dev/null || true
+}
+
+# test_group_weight N: 100 is what a group has that nobody asked about.
+test_group_weight() {
+    local folder
+    folder=$(test_group)
+    if [ -e "$folder/cpu.weight" ]; then
+        echo "$1" >"$folder/cpu.weight"
+    elif [ -e "$folder/cpu.shares" ]; then
+        echo $(($1 * 1024 / 100)) >"$folder/cpu.shares"
+    fi
+}
+
 # The suites that follow begin when the cluster has all that e2e needs: until then every processor is for that.
 suite_second() {
     renice -n 10 -p "$BASHPID" >/dev/null
+    test_group_enter
     until grep -q '^deploy ' "$TEST_RESULTS/stages" 2>/dev/null; do sleep 1; done
+    test_group_weight 100
 }
 
-# Not the lowest of sessions: some of the tests keep clocks.
 suite_low() {
     renice -n 19 -p "$BASHPID" >/dev/null
-    session_priority 5
+    test_group_enter
 }
 
 test_end() {
@@ -109,6 +138,7 @@ test_end() {
         kill -- "-$group" 2>/dev/null || true
     done
     [ "${CI:-}" != true ] || "$ARENA_ROOT/arena" down || true
+    rmdir "$(test_group)" 2>/dev/null || true
 }
 
 # One environment with what the tests and the executor need.
@@ -262,11 +292,20 @@ python_tests() {
 }
 
 suite_unit() {
+    suite_unit_c
+    suite_unit_python
+}
+
+suite_unit_c() {
     test_build gcc gcc && meson_tests gcc unit
     test_build clang clang && meson_tests clang unit
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize unit
     # Only what has threads (test/meson.build), and of the tree only what that links.
     test_build threads gcc -Db_sanitize=thread threads && meson_tests threads threads
+}
+
+# Some of these keep clocks: not at the lowest priority.
+suite_unit_python() {
     test_protocol || true
     python_tests executor "$ARENA_ROOT/executor" tests
     python_tests arena "$ARENA_ROOT" test/unit
