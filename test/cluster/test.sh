@@ -56,7 +56,7 @@ test_everything() {
     TEST_BESIDE=()
     test_group_weight 25
     test_beside integration second integration_own
-    test_beside clocks second unit_python
+    test_beside clocks second unit_clocks
     test_beside computing low lint unit_c property
     session_priority -5
     test_suites integration_cluster e2e
@@ -293,19 +293,19 @@ python_tests() {
 
 suite_unit() {
     suite_unit_c
-    suite_unit_python
+    suite_unit_clocks
 }
 
 suite_unit_c() {
     test_build gcc gcc && meson_tests gcc unit
     test_build clang clang && meson_tests clang unit
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize unit
-    # Only what has threads (test/meson.build), and of the tree only what that links.
-    test_build threads gcc -Db_sanitize=thread threads && meson_tests threads threads
 }
 
 # Some of these keep clocks: not at the lowest priority.
-suite_unit_python() {
+suite_unit_clocks() {
+    # Only what has threads (test/meson.build), and of the tree only what that links.
+    test_build threads gcc -Db_sanitize=thread threads && meson_tests threads threads
     test_protocol || true
     python_tests executor "$ARENA_ROOT/executor" tests
     python_tests arena "$ARENA_ROOT" test/unit
@@ -345,13 +345,20 @@ suite_integration_cluster() {
     python_tests integration-cluster "$ARENA_ROOT" test/integration/resources
 }
 
-# They wait more than they compute, so that there are two processes of them, which share nothing but the cluster. Which
-# has to be over before what is test/e2e/conftest.py's.
-E2E_BESIDE=(test_hostile_agents test_front test_hostile_builds test_private_registry)
+# They wait more than they compute, so that there are two processes of them. Which module has to be over before which is
+# test/e2e/conftest.py's: each process writes down what it is done with.
+E2E_BESIDE=(test_private_registry test_front test_hostile_builds test_hostile_agents)
+
+e2e_tests() {
+    local name=$1 other=$2
+    shift 2
+    ARENA_E2E_DONE=$TEST_RESULTS/$name.done ARENA_E2E_OTHER=$TEST_RESULTS/$other.done \
+        python_tests "$name" "$ARENA_ROOT" "$@"
+    echo ended >>"$TEST_RESULTS/$name.done"
+}
 
 suite_e2e() {
-    local beside code=0 done=$TEST_RESULTS/e2e-beside.done log=$ARENA_LOG/test-beside-e2e.log
-    local files=("${E2E_BESIDE[@]/%/.py}")
+    local beside code=0 log=$ARENA_LOG/test-beside-e2e.log files=("${E2E_BESIDE[@]/%/.py}")
     files=("${files[@]/#/test/e2e/}")
     if sanitizer_wanted; then
         set -m
@@ -360,13 +367,14 @@ suite_e2e() {
         set +m
     fi
     stage deploy "$ARENA_ROOT/arena" up
+    : >"$TEST_RESULTS/e2e.done"
+    : >"$TEST_RESULTS/e2e-beside.done"
     set -m
-    (trap - EXIT && ARENA_E2E_DONE=$done python_tests e2e-beside "$ARENA_ROOT" "${files[@]}") </dev/null >"$log" &
+    (trap - EXIT && e2e_tests e2e-beside e2e "${files[@]}") </dev/null >"$log" &
     beside=$!
     set +m
     TEST_GROUPS+=("$beside")
-    ARENA_E2E_BESIDE=$beside ARENA_E2E_DONE=$done \
-        python_tests e2e "$ARENA_ROOT" test/e2e "${files[@]/#/--ignore=}"
+    e2e_tests e2e e2e-beside test/e2e "${files[@]/#/--ignore=}"
     wait "$beside" || code=$?
     cat "$log"
     [ "$code" = 0 ] || die "the tests beside e2e ended too early ($code)"

@@ -22,18 +22,21 @@ pytest.register_assert_rewrite("checks", "cluster")
 import cluster  # noqa: E402 - what it asserts is told like what a test asserts
 from objects import RUN_LABEL, Run  # noqa: E402
 
-# What is pure first, then in an order in which the long ones have begun when the others are looked
-# at. Those that are not named come next, and what kills the arena's programs comes last.
-FIRST = ("test_invariants", "test_sources", "test_matches", "test_matchmaking", "test_operations")
-LAST = ("test_recovery", "test_faults")
-# Of another process that runs beside this one: what has to be over before. None: all of it.
-AFTER: dict[str, str | None] = {"test_recovery": "test_hostile_agents", "test_faults": None}
+# What is pure first, then what needs few builds, then in an order in which the long ones have begun when the others
+# are looked at. Those that are not named come next, and what stops the cluster's programs comes last.
+FIRST = ("test_invariants", "test_recovery", "test_sources", "test_matches", "test_matchmaking", "test_operations")
+LAST = ("test_faults",)
+# Where the suite runs in two processes: what of the other one has to be over before a module's objects are applied (in
+# test_recovery the executor is killed, and these matches end at their first attempt), and before its tests begin.
+ENDED = "ended"  # all of it
+APPLIED_AFTER = {"test_hostile_agents": "test_recovery"}
+BEGUN_AFTER = {"test_faults": ENDED}
 AHEAD = 2
 LEFTOVER_SECONDS = 3600
 
 
 def rank(item: pytest.Item) -> int:
-    name = item.module.__name__.rpartition(".")[2] if isinstance(item, pytest.Function) else ""
+    name = short(item.module) if isinstance(item, pytest.Function) else ""
     if name in LAST:
         return len(FIRST) + 1 + LAST.index(name)
     return FIRST.index(name) if name in FIRST else len(FIRST)
@@ -41,6 +44,17 @@ def rank(item: pytest.Item) -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=rank)
+
+
+def short(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def wait_for_other(module: str) -> None:
+    """Until the process beside this one, if there is one, is done with this module, or has ended."""
+    file = Path(os.environ.get("ARENA_E2E_OTHER", os.devnull))
+    while file != Path(os.devnull) and not {module, ENDED} & set(file.read_text().split()):
+        time.sleep(0.5)
 
 
 class Stage:
@@ -64,6 +78,8 @@ class Stage:
         now, self.waiting = self.waiting[:count], self.waiting[count:]
         self.applied += now
         for module in now:
+            if short(module) in APPLIED_AFTER:
+                wait_for_other(APPLIED_AFTER[short(module)])
             if hasattr(module, "prepare"):
                 module.prepare(self.run)
         cluster.apply([item for module in now if hasattr(module, "objects") for item in module.objects(self.run)])
@@ -113,33 +129,13 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         remove(this.run.mark)
 
 
-def runs(process: str) -> bool:
-    try:
-        return Path("/proc", process, "cmdline").read_bytes() != b""  # a zombie's is empty
-    except OSError:
-        return False
-
-
-def wait_for_other(module: str | None) -> None:
-    """Until the process that runs the rest of the suite is done with this module, if there is such a process."""
-    other, done = os.environ.get("ARENA_E2E_BESIDE"), Path(os.environ.get("ARENA_E2E_DONE", os.devnull))
-    while other and runs(other):
-        if module is not None and done.exists() and module in done.read_text().split():
-            break
-        time.sleep(0.5)
-
-
-def tell_other(module: str) -> None:
+@pytest.fixture(scope="module")
+def run(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Run]:
+    module = short(request.module)
+    stage.reach(request.module)
+    if module in BEGUN_AFTER:
+        wait_for_other(BEGUN_AFTER[module])
+    yield stage.run
     if "ARENA_E2E_DONE" in os.environ:
         with Path(os.environ["ARENA_E2E_DONE"]).open("a") as file:
             file.write(f"{module}\n")
-
-
-@pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Run]:
-    module = request.module.__name__.rpartition(".")[2]
-    stage.reach(request.module)
-    if module in AFTER:
-        wait_for_other(AFTER[module])
-    yield stage.run
-    tell_other(module)
