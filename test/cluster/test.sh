@@ -345,20 +345,13 @@ suite_integration_cluster() {
     python_tests integration-cluster "$ARENA_ROOT" test/integration/resources
 }
 
-# They wait more than they compute, so that there are two processes of them. Which module has to be over before which is
-# test/e2e/conftest.py's: each process writes down what it is done with.
-E2E_BESIDE=(test_private_registry test_front test_hostile_builds test_hostile_agents)
-
-e2e_tests() {
-    local name=$1 other=$2
-    shift 2
-    ARENA_E2E_DONE=$TEST_RESULTS/$name.done ARENA_E2E_OTHER=$TEST_RESULTS/$other.done \
-        python_tests "$name" "$ARENA_ROOT" "$@"
-    echo ended >>"$TEST_RESULTS/$name.done"
-}
+# They wait more than they compute, so that there are two processes of them. What wants to be alone waits for the end of
+# these (test/e2e/conftest.py).
+E2E_BESIDE=(test_private_registry test_hostile_agents test_front test_hostile_builds)
 
 suite_e2e() {
-    local beside code=0 log=$ARENA_LOG/test-beside-e2e.log files=("${E2E_BESIDE[@]/%/.py}")
+    local beside code=0 log=$ARENA_LOG/test-beside-e2e.log ended=$TEST_RESULTS/e2e-beside.ended
+    local files=("${E2E_BESIDE[@]/%/.py}")
     files=("${files[@]/#/test/e2e/}")
     if sanitizer_wanted; then
         set -m
@@ -367,14 +360,12 @@ suite_e2e() {
         set +m
     fi
     stage deploy "$ARENA_ROOT/arena" up
-    : >"$TEST_RESULTS/e2e.done"
-    : >"$TEST_RESULTS/e2e-beside.done"
     set -m
-    (trap - EXIT && e2e_tests e2e-beside e2e "${files[@]}") </dev/null >"$log" &
+    (trap 'touch "$ended"' EXIT && python_tests e2e-beside "$ARENA_ROOT" "${files[@]}") </dev/null >"$log" &
     beside=$!
     set +m
     TEST_GROUPS+=("$beside")
-    e2e_tests e2e e2e-beside test/e2e "${files[@]/#/--ignore=}"
+    ARENA_E2E_AFTER=$ended python_tests e2e "$ARENA_ROOT" test/e2e "${files[@]/#/--ignore=}"
     wait "$beside" || code=$?
     cat "$log"
     [ "$code" = 0 ] || die "the tests beside e2e ended too early ($code)"

@@ -23,14 +23,10 @@ import cluster  # noqa: E402 - what it asserts is told like what a test asserts
 from objects import RUN_LABEL, Run  # noqa: E402
 
 # What is pure first, then what needs few builds, then in an order in which the long ones have begun when the others
-# are looked at. Those that are not named come next, and what stops the cluster's programs comes last.
+# are looked at. Those that are not named come next, and what kills the executor or stops the cluster's programs comes
+# last, alone.
 FIRST = ("test_invariants", "test_recovery", "test_sources", "test_matches", "test_matchmaking", "test_operations")
 LAST = ("test_faults",)
-# Where the suite runs in two processes: what of the other one has to be over before a module's objects are applied (in
-# test_recovery the executor is killed, and these matches end at their first attempt), and before its tests begin.
-ENDED = "ended"  # all of it
-APPLIED_AFTER = {"test_hostile_agents": "test_recovery"}
-BEGUN_AFTER = {"test_faults": ENDED}
 AHEAD = 2
 LEFTOVER_SECONDS = 3600
 
@@ -50,10 +46,10 @@ def short(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
 
 
-def wait_for_other(module: str) -> None:
-    """Until the process beside this one, if there is one, is done with this module, or has ended."""
-    file = Path(os.environ.get("ARENA_E2E_OTHER", os.devnull))
-    while file != Path(os.devnull) and not {module, ENDED} & set(file.read_text().split()):
+def wait_for_other() -> None:
+    """Until the process that runs the rest of the suite beside this one, if there is one, has ended."""
+    file = os.environ.get("ARENA_E2E_AFTER")
+    while file and not Path(file).exists():
         time.sleep(0.5)
 
 
@@ -78,8 +74,6 @@ class Stage:
         now, self.waiting = self.waiting[:count], self.waiting[count:]
         self.applied += now
         for module in now:
-            if short(module) in APPLIED_AFTER:
-                wait_for_other(APPLIED_AFTER[short(module)])
             if hasattr(module, "prepare"):
                 module.prepare(self.run)
         cluster.apply([item for module in now if hasattr(module, "objects") for item in module.objects(self.run)])
@@ -130,12 +124,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def run(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Run]:
-    module = short(request.module)
+def run(request: pytest.FixtureRequest, stage: Stage) -> Run:
     stage.reach(request.module)
-    if module in BEGUN_AFTER:
-        wait_for_other(BEGUN_AFTER[module])
-    yield stage.run
-    if "ARENA_E2E_DONE" in os.environ:
-        with Path(os.environ["ARENA_E2E_DONE"]).open("a") as file:
-            file.write(f"{module}\n")
+    if short(request.module) in LAST:
+        wait_for_other()
+    return stage.run

@@ -1,7 +1,7 @@
 """The cluster's own faults, with everything real: what the arena loses by them is time.
 
-That the executor, the controller's Pod or an agent's Pod is gone: test_recovery.py. The same and more at every
-single write: test/integration/crashes. These tests stop the cluster's programs; nothing else may run beside them.
+That the controller's Pod or an agent's Pod is gone: test_recovery.py. The same and more at every single write:
+test/integration/crashes. These tests kill the executor and the cluster's programs; nothing else may run beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from checks import assert_no_contradictions
 from cluster import Object, condition, holds, status
 from objects import Run
-from test_recovery import assert_complete_once, rated_matches, ready_again, start_match
+from test_recovery import assert_complete_once, kill, rated_matches, ready_again, rolled_out, start_match
 from test_recovery import objects as slow_agents
 
 ONCE, AGAIN = range(1, 2), range(1, 4)
@@ -102,6 +102,15 @@ def test_an_evicted_agent_is_not_the_agents_fault(run: Run) -> None:
     start_match(run, "evicted")
     evict(run.name("evicted-agent-0"))
     assert_complete_once(run, "evicted", before, range(2, 4))
+
+
+def test_executor_killed_in_the_middle_of_a_match(run: Run) -> None:
+    ready_again(run)
+    before = rated_matches(run)
+    start_match(run, "executor-killed")
+    kill("executor")
+    assert_complete_once(run, "executor-killed", before, range(2, 4))
+    rolled_out("executor")
 
 
 def test_controller_process_killed_in_a_match(run: Run) -> None:
