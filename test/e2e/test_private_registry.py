@@ -57,7 +57,9 @@ def inline(name: str) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Iterator[private.Authority]:
+def authority(run: Run) -> Iterator[private.Authority]:
+    """While the other arena comes up, this one builds what the modules after this one need: that is what `run` does."""
+    assert run.mark != MADE.mark
     with private.arena() as authority:
         private.apply(*inline("inline"), *archive())
         yield authority
