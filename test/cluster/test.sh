@@ -23,11 +23,8 @@ arena_test() {
     trap test_end EXIT
     case " ${wanted[*]} " in
     *" integration "* | *" e2e "*)
-        # The longest thing to wait for on a machine that has nothing. A process group of its own can be ended whole.
-        set -m
-        (trap - EXIT && gobin_build_all) </dev/null &
-        TEST_GROUPS+=("$!")
-        set +m
+        # The longest thing to wait for on a machine that has nothing.
+        test_start gobin_build_all
         ;;
     esac
     packages_install build test
@@ -63,9 +60,17 @@ test_everything() {
     test_beside_end
 }
 
+# test_start COMMAND...: at the same time as what follows, as a process group, ${TEST_GROUPS[-1]}, that can be ended whole.
+test_start() {
+    set -m
+    (trap - EXIT && "$@") </dev/null &
+    TEST_GROUPS+=("$!")
+    set +m
+}
+
 # test_beside NAME SUITE...: at the same time as what follows. What they say comes when they are done; which of them is
-# at work, and how it ended, at once. They are a session of their own for the sake of its priority, and with it a process
-# group that can be ended whole.
+# at work, and how it ended, at once. They are a session of their own, which this one's priority is not for, and with it
+# a process group that can be ended whole.
 test_beside() {
     local name=$1
     shift
@@ -77,13 +82,18 @@ test_beside() {
 }
 
 test_beside_end() {
-    local each code
+    local each
     for each in "${TEST_BESIDE[@]}"; do
-        code=0
-        wait "${each#*:}" || code=$?
-        cat "$ARENA_LOG/test-beside-${each%:*}.log"
-        [ "$code" = 0 ] || die "the suites beside e2e ended too early (${each%:*}: $code)"
+        test_beside_wait "${each%:*}" "${each#*:}"
     done
+}
+
+# test_beside_wait NAME PID: and says what it said.
+test_beside_wait() {
+    local code=0
+    wait "$2" || code=$?
+    cat "$ARENA_LOG/test-beside-$1.log"
+    [ "$code" = 0 ] || die "what ran beside e2e ended too early ($1: $code)"
 }
 
 # Where the kernel shares the processors out to sessions first (sched_autogroup_enabled), a process's own priority counts
@@ -99,7 +109,6 @@ TEST_CGROUP=$ARENA_NAME-tests
 test_group() {
     local root=/sys/fs/cgroup
     [ -e "$root/cgroup.controllers" ] || root=$root/cpu
-    mkdir -p "$root/$TEST_CGROUP" 2>/dev/null || true
     printf '%s' "$root/$TEST_CGROUP"
 }
 
@@ -107,10 +116,11 @@ test_group_enter() {
     { echo "$BASHPID" >"$(test_group)/cgroup.procs"; } 2>/dev/null || true
 }
 
-# test_group_weight N: 100 is what a group has that nobody asked about.
+# test_group_weight N: makes the group when there is none. 100 is what one has that nobody asked about.
 test_group_weight() {
     local folder
     folder=$(test_group)
+    mkdir -p "$folder" 2>/dev/null || true
     if [ -e "$folder/cpu.weight" ]; then
         echo "$1" >"$folder/cpu.weight"
     elif [ -e "$folder/cpu.shares" ]; then
@@ -348,26 +358,21 @@ suite_integration_cluster() {
 # They wait more than they compute, so that there are two processes of them. What wants to be alone waits for the end of
 # these (test/e2e/conftest.py).
 E2E_BESIDE=(test_private_registry test_hostile_agents test_front test_hostile_builds)
+E2E_ENDED=$TEST_RESULTS/e2e-beside.ended
+
+e2e_beside() {
+    trap 'touch "$E2E_ENDED"' EXIT
+    python_tests e2e-beside "$ARENA_ROOT" "$@"
+}
 
 suite_e2e() {
-    local beside code=0 log=$ARENA_LOG/test-beside-e2e.log ended=$TEST_RESULTS/e2e-beside.ended
-    local files=("${E2E_BESIDE[@]/%/.py}")
+    local beside files=("${E2E_BESIDE[@]/%/.py}")
     files=("${files[@]/#/test/e2e/}")
-    if sanitizer_wanted; then
-        set -m
-        (trap - EXIT && sanitizer_logs_keep) </dev/null &
-        TEST_GROUPS+=("$!")
-        set +m
-    fi
+    ! sanitizer_wanted || test_start sanitizer_logs_keep
     stage deploy "$ARENA_ROOT/arena" up
-    set -m
-    (trap 'touch "$ended"' EXIT && python_tests e2e-beside "$ARENA_ROOT" "${files[@]}") </dev/null >"$log" &
-    beside=$!
-    set +m
-    TEST_GROUPS+=("$beside")
-    ARENA_E2E_AFTER=$ended python_tests e2e "$ARENA_ROOT" test/e2e "${files[@]/#/--ignore=}"
-    wait "$beside" || code=$?
-    cat "$log"
-    [ "$code" = 0 ] || die "the tests beside e2e ended too early ($code)"
+    test_start e2e_beside "${files[@]}" >"$ARENA_LOG/test-beside-e2e.log"
+    beside=${TEST_GROUPS[-1]}
+    ARENA_E2E_AFTER=$E2E_ENDED python_tests e2e "$ARENA_ROOT" test/e2e "${files[@]/#/--ignore=}"
+    test_beside_wait e2e "$beside"
     ! sanitizer_wanted || stage sanitizer-reports sanitizer_check
 }

@@ -13,7 +13,11 @@ import pytest
 from cluster import Object, condition, holds, status
 from objects import Run
 
-pytestmark = pytest.mark.skipif(bool(os.environ.get("KUBECONFIG")), reason="needs the embedded cluster's node")
+pytestmark = [
+    pytest.mark.skipif(bool(os.environ.get("KUBECONFIG")), reason="needs the embedded cluster's node"),
+    # While the other arena comes up, this one builds what the modules after this one need.
+    pytest.mark.usefixtures("run"),
+]
 
 MADE = Run("private")
 AGENT = """
@@ -57,9 +61,7 @@ def inline(name: str) -> list[Object]:
 
 
 @pytest.fixture(scope="module")
-def authority(run: Run) -> Iterator[private.Authority]:
-    """While the other arena comes up, this one builds what the modules after this one need: that is what `run` does."""
-    assert run.mark != MADE.mark
+def authority() -> Iterator[private.Authority]:
     with private.arena() as authority:
         private.apply(*inline("inline"), *archive())
         yield authority
