@@ -36,6 +36,9 @@ arena_test() {
     else
         test_suites "${wanted[@]}"
     fi
+    # The count is the last thing said.
+    trap - EXIT
+    test_end
     "$TEST_PYTHON" "$CLUSTER_DIR/count.py" "$TEST_RESULTS"
 }
 
