@@ -37,8 +37,8 @@ arena_test() {
         test_suites "${wanted[@]}"
     fi
     # The count is the last thing said.
-    trap - EXIT
     test_end
+    trap - EXIT
     "$TEST_PYTHON" "$CLUSTER_DIR/count.py" "$TEST_RESULTS"
 }
 
