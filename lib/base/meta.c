@@ -86,15 +86,24 @@ static json *inside(json *o, const char *key, json *make(json *o, const char *ke
   return value ? value : make(o, key);
 }
 
-void meta_add_owner(json *object, const char *api_version, const char *kind, const struct meta *owner) {
+static json *add_reference(json *object, const char *api_version, const char *kind, const char *name, const char *uid) {
   json *metadata = inside(object, "metadata", json_add_object);
   json *reference = json_push_object(inside(metadata, "ownerReferences", json_add_array));
   json_add_text(reference, "apiVersion", api_version);
   json_add_text(reference, "kind", kind);
-  json_add_text(reference, "name", owner->name);
-  json_add_text(reference, "uid", owner->uid);
+  json_add_text(reference, "name", name);
+  json_add_text(reference, "uid", uid);
+  return reference;
+}
+
+void meta_add_owner(json *object, const char *api_version, const char *kind, const struct meta *owner) {
+  json *reference = add_reference(object, api_version, kind, owner->name, owner->uid);
   json_add_bool(reference, "controller", true);
   json_add_bool(reference, "blockOwnerDeletion", true);
+}
+
+void meta_goes_with(json *object, const char *api_version, const char *kind, const char *name, const char *uid) {
+  add_reference(object, api_version, kind, name, uid);
 }
 
 void meta_add_label(json *object, const char *key, const char *value) {

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 import cluster
+import front_user
 import parts
 import pytest
 from checks import assert_no_contradictions
@@ -218,6 +219,29 @@ def test_an_image_that_is_gone_from_the_registry(run: Run, match_without_image: 
     for agent in ("gone", "witness"):
         assert status(cluster.get("agents", run.name(agent)))["rating"]["matches"] == 0
     cluster.eventually(lambda: not cluster.listed("pods", f"rl-arena.io/match={name}"), "its Pods are gone", 60)
+
+
+def test_what_was_written_is_there_after_postgresql_was_killed(run: Run) -> None:
+    if cluster.find("statefulsets", "postgres", cluster.SYSTEM) is None:
+        pytest.skip("the database is not in this cluster")
+    name = f"eve-{run.mark}"
+    me, password = front_user.signed_in(name)
+    agent = me.agent(run.name("front-eve"), "pong", "has no code yet")
+    path = f"/agents/{agent['id']}"
+    body = json.dumps({"description": "written before"}).encode()
+    me.send("PUT", path, body, "application/json")
+    try:
+        cluster.kubectl("delete", "pod", "postgres-0", "--grace-period=0", "--force", namespace=cluster.SYSTEM)
+        cluster.kubectl(
+            "rollout", "status", "statefulset/postgres", "--timeout=120s", namespace=cluster.SYSTEM, limit=130
+        )  # fmt: skip
+        found = front_user.until(lambda: me.get(path)["agent"], "reads are answered again", 60)
+        assert found["description"] == "written before"
+        again = front_user.Front(front_user.address())
+        again.sign_in(name, f"{name}@example.com", password)
+        assert again.get("/users/me")["username"] == name
+    finally:
+        front_user.until(lambda: me.send("DELETE", path, None, "") is not None, "its agent is deleted", 60)
 
 
 def test_nothing_was_left_behind(run: Run) -> None:

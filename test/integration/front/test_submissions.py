@@ -119,7 +119,11 @@ def test_a_small_agent_becomes_an_inline_source(
     assert made["spec"]["source"] == {"inline": {"files": {"agent.py": AGENT.decode()}}}
     assert made["metadata"]["annotations"]["rl-arena.io/created-by"] == "api-server"
     assert len(made["metadata"]["name"]) <= 52
-    assert made["spec"]["agent"] == space.by_uid("agents", agent)["metadata"]["name"]
+    its_agent = made["spec"]["agent"]
+    assert its_agent == space.by_uid("agents", agent)["metadata"]["name"]
+    # Nobody can delete it by REST: the garbage collector does, once the agent has gone. It controls nothing.
+    owner_reference = {"apiVersion": "rl-arena.io/v1alpha1", "kind": "Agent", "name": its_agent, "uid": agent}
+    assert made["metadata"]["ownerReferences"] == [owner_reference]
 
 
 @pytest.mark.parametrize(("name", "content", "format"), [("a.zip", zipped(), "zip"), ("B.TAR.GZ", tarred(), "tar.gz"),

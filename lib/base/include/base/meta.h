@@ -30,4 +30,6 @@ void meta_done(struct meta *m);
 json *meta_new_object(const char *api_version, const char *kind, const char *namespace, const char *name);
 // Adds a controller owner reference (blockOwnerDeletion) to metadata.
 void meta_add_owner(json *object, const char *api_version, const char *kind, const struct meta *owner);
+// Adds an owner reference that controls nothing: the object goes when the owner of that uid has gone, no more.
+void meta_goes_with(json *object, const char *api_version, const char *kind, const char *name, const char *uid);
 void meta_add_label(json *object, const char *key, const char *value);
