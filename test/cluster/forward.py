@@ -18,6 +18,7 @@ import sys
 CLONE_NEWNET = 0x40000000
 PIECE = 65536
 PORTS_TRIED = 20
+SILENT_SECONDS = 10
 
 
 def listen(address: str, port: int) -> socket.socket:
@@ -46,10 +47,20 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
         target.write_eof()
 
 
+def keep_alive(writer: asyncio.StreamWriter) -> None:
+    """A Pod that has gone with its network says nothing any more: it is asked."""
+    inner: socket.socket = writer.get_extra_info("socket")
+    inner.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_SECONDS)
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, SILENT_SECONDS)
+    inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3 * SILENT_SECONDS * 1000)
+
+
 async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str, port: int) -> None:
     inner_writer: asyncio.StreamWriter | None = None
     try:
         inner_reader, inner_writer = await asyncio.open_connection(address, port)
+        keep_alive(inner_writer)
         await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
     except OSError:
         pass  # whoever asked sees a connection that ends
@@ -62,7 +73,14 @@ async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 async def serve(listener: socket.socket, address: str, port: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    server = await asyncio.start_server(lambda r, w: connected(r, w, address, port), sock=listener)
+    running: set[asyncio.Task[None]] = set()  # the loop itself keeps none of them alive
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(connected(reader, writer, address, port))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    server = await asyncio.start_server(accept, sock=listener)
     async with server:
         await stop.wait()
 

@@ -3,11 +3,16 @@ replay that draws. Then what the front promises beside the custom resources, and
 
 from __future__ import annotations
 
+import concurrent.futures
+import http
+import http.client
 import io
 import json
 import pathlib
 import re
 import textwrap
+import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -335,11 +340,15 @@ def test_it_runs_as_the_restricted_profile_wants() -> None:
 # What it survives
 
 
-def scale(replicas: int) -> None:
-    cluster.kubectl("scale", "deployment/api-server", f"--replicas={replicas}", namespace=cluster.SYSTEM)
+def front_rolled_out() -> None:
     cluster.kubectl(
         "rollout", "status", "deployment/api-server", "--timeout=120s", namespace=cluster.SYSTEM, limit=130
     )  # fmt: skip
+
+
+def scale(replicas: int) -> None:
+    cluster.kubectl("scale", "deployment/api-server", f"--replicas={replicas}", namespace=cluster.SYSTEM)
+    front_rolled_out()
 
 
 def test_two_replicas_show_the_same(ready: tuple[Author, Author]) -> None:
@@ -355,6 +364,36 @@ def test_two_replicas_show_the_same(ready: tuple[Author, Author]) -> None:
             assert [one.now()["description"] for _ in range(3)] == [text] * 3
     finally:
         scale(before)
+
+
+def test_an_update_of_the_front_loses_no_request() -> None:
+    """A Pod that ends takes connections until no node sends it any."""
+    trouble: list[str] = []
+    updated = threading.Event()
+
+    def ask() -> None:
+        try:
+            code, _, _ = front.fetch(Front(front.address()), "/api/v1/environments")
+            if code not in (http.HTTPStatus.OK, http.HTTPStatus.TOO_MANY_REQUESTS):
+                trouble.append(f"status {code}")
+        except (OSError, http.client.HTTPException) as error:
+            trouble.append(repr(error))
+
+    def keep_asking() -> None:
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            while not updated.wait(0.02):
+                pool.submit(ask)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        cluster.kubectl("rollout", "restart", "deployment/api-server", namespace=cluster.SYSTEM)
+        front_rolled_out()
+        time.sleep(8)  # the old Pod's end as well
+    finally:
+        updated.set()
+        thread.join()
+    assert not trouble, f"{len(trouble)} requests: {sorted(set(trouble))}"
 
 
 def test_no_secret_is_in_the_log(authors: tuple[Author, Author]) -> None:
