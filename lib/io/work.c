@@ -1,13 +1,11 @@
 #include "io/work.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 
-enum { NICENESS = 10 };
+#include "give_way.h"
 
 struct item {
   uv_work_t request;
@@ -70,18 +68,11 @@ static void gate_leave(struct gate *g) {
 
 // ---- on a thread -------------------------------------------------------------------------------
 
-// What is computed here must not take the loop's core: a thread is lowered at its first piece, for good.
-static void step_back(void) {
-  static _Thread_local bool done;
-  const id_t self = (id_t)gettid();
-  if (!done && getpriority(PRIO_PROCESS, self) < NICENESS) setpriority(PRIO_PROCESS, self, NICENESS);
-  done = true;
-}
-
 static void run(uv_work_t *request) {
   struct item *i = request->data;
-  step_back();
+  give_way_begin();
   i->run(i->data);
+  give_way_end();
   uv_mutex_lock(&i->gate->mutex);
   i->finished = true;
   uv_cond_broadcast(&i->gate->finished);
