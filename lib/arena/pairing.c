@@ -57,11 +57,14 @@ static int32_t clamp(int32_t n, int32_t lowest) {
 // By input: a number for each owner; everybody has its own where owners do not matter.
 static uint32_t *number_owners(const struct pass *p, size_t count, const struct pairing_rules *rules) {
   uint32_t *numbers = mem_alloc(count * sizeof(*numbers));
-  struct words owners = {0};
-  for (uint32_t i = 0; i < count; i++) {
-    const char *owner = p->input[i].owner;
-    numbers[i] = rules->allow_same_owner ? i : words_add(&owners, owner ? owner : "");
+  if (rules->allow_same_owner) {
+    for (uint32_t i = 0; i < count; i++) numbers[i] = i;
+    return numbers;
   }
+  const char **texts cleanup_free = mem_alloc(count * sizeof(*texts));
+  for (size_t i = 0; i < count; i++) texts[i] = p->input[i].owner ? p->input[i].owner : "";
+  struct words owners = {0};
+  words_add_all(&owners, texts, count, numbers);
   words_done(&owners);
   return numbers;
 }

@@ -47,12 +47,35 @@ static void grow(struct words *w) {
   *w = bigger;
 }
 
-uint32_t words_add(struct words *w, const char *text) {
+static uint32_t add(struct words *w, const char *text, uint32_t hash) {
   if (2 * (w->count + 1) > w->room) grow(w);
-  uint32_t hash = hash_of(text);
   struct word *slot = slot_of(w, text, hash);
   if (!slot->text) *slot = (struct word){.text = text, .hash = hash, .number = (uint32_t)w->count++};
   return slot->number;
+}
+
+uint32_t words_add(struct words *w, const char *text) {
+  return add(w, text, hash_of(text));
+}
+
+// Of many, the memory of the next ones is fetched meanwhile: a text, then its slot, and when that is there, its text.
+enum { FAR = 16, NEAR = 8 };
+
+// ret[i] becomes the hash of texts[i], FAR steps before it is needed.
+static void look_ahead(const struct words *w, const char *const *texts, size_t count, size_t i, uint32_t *ret) {
+  if (i + FAR < count) __builtin_prefetch(texts[i + FAR]);
+  if (i < count) {
+    ret[i] = hash_of(texts[i]);
+    if (w->room) __builtin_prefetch(&w->slots[ret[i] & (w->room - 1)]);
+  }
+  if (w->room && i >= NEAR && i - NEAR < count) __builtin_prefetch(w->slots[ret[i - NEAR] & (w->room - 1)].text);
+}
+
+void words_add_all(struct words *w, const char *const *texts, size_t count, uint32_t *ret) {
+  for (size_t i = 0; i < count + FAR; i++) {
+    look_ahead(w, texts, count, i, ret);
+    if (i >= FAR) ret[i - FAR] = add(w, texts[i - FAR], ret[i - FAR]);
+  }
 }
 
 uint32_t words_find(const struct words *w, const char *text) {
@@ -62,13 +85,8 @@ uint32_t words_find(const struct words *w, const char *text) {
 }
 
 void words_find_all(const struct words *w, const char *const *texts, size_t count, uint32_t *ret) {
-  enum { FAR = 16, NEAR = 8 };  // a slot is fetched first, and when it is there, its text
   for (size_t i = 0; i < count + FAR; i++) {
-    if (i < count) {
-      ret[i] = hash_of(texts[i]);
-      if (w->room) __builtin_prefetch(&w->slots[ret[i] & (w->room - 1)]);
-    }
-    if (w->room && i >= NEAR && i - NEAR < count) __builtin_prefetch(w->slots[ret[i - NEAR] & (w->room - 1)].text);
+    look_ahead(w, texts, count, i, ret);
     if (i < FAR) continue;
     const struct word *slot = w->room ? slot_of(w, texts[i - FAR], ret[i - FAR]) : NULL;
     ret[i - FAR] = slot && slot->text ? slot->number : WORDS_NONE;

@@ -16,5 +16,6 @@ struct words {
 uint32_t words_add(struct words *w, const char *text);         // its number, a new one when it has none
 uint32_t words_find(const struct words *w, const char *text);  // WORDS_NONE when it has none
 // The same for many, much faster than one by one: the memory of several is fetched at a time.
+void words_add_all(struct words *w, const char *const *texts, size_t count, uint32_t *ret);
 void words_find_all(const struct words *w, const char *const *texts, size_t count, uint32_t *ret);
 void words_done(struct words *w);
