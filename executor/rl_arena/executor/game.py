@@ -89,6 +89,11 @@ class Game:
             self._unseen[seat] = 0.0
         return turns
 
+    def advance(self, chosen: dict[int, Any]) -> tuple[dict[str, Any], dict[int, Turn]]:
+        """A step, and who is to act next, nobody once it is over: one way to the thread and back for each step."""
+        frame = self.step(chosen)
+        return frame, {} if self.over else self.pending()
+
     def cast(self, seat: int, turn: Turn, answer: agent_pb2.Value) -> Any:
         """The answer as an action; actions.IllegalAction."""
         return actions.cast(self._environment.action_space(self.names[seat]), turn.mask, answer)

@@ -132,12 +132,13 @@ class Match:
 
     async def _play(self) -> None:
         await asyncio.gather(*(self._start(number) for number in range(len(self._seats))))
-        while not self._game.over and not any(seat.failed for seat in self._seats):
-            turns = await self._in_thread(self._game.pending)
+        turns = await self._in_thread(self._game.pending)
+        while turns and not any(seat.failed for seat in self._seats):
             chosen = await asyncio.gather(*(self._move(seat, turn) for seat, turn in turns.items()))
             if any(seat.failed for seat in self._seats):
                 return
-            await self._record(await self._in_thread(self._game.step, dict(zip(turns, chosen, strict=True))))
+            frame, turns = await self._in_thread(self._game.advance, dict(zip(turns, chosen, strict=True)))
+            await self._record(frame)
 
     async def _start(self, number: int) -> None:
         seat = self._seats[number]

@@ -21,6 +21,7 @@ from rl_arena.runtime.output import Output
 SANDBOX_SECONDS = 60
 WATCH_SECONDS = 0.2
 EXIT_SECONDS = 2.0
+PIECE = 4096  # bytes
 
 # Variables that tell the author's code about the cluster, or that would change the interpreter.
 HIDDEN_PREFIXES = ("KUBERNETES_", "PYTHON", "AGENT_", "RL_ARENA_", "GRPC_")
@@ -85,6 +86,8 @@ class Worker:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self._socket = ours
+        self._input = bytearray()  # read, but not asked for yet
+        self._confined = False
         self._reason = ""
         self._busy = asyncio.Lock()
         reader, writer = os.pipe()
@@ -119,6 +122,8 @@ class Worker:
 
     async def confined(self) -> None:
         """Returns once the filter is in force; PlatformFault when it cannot be."""
+        if self._confined:
+            return
         try:
             async with asyncio.timeout(SANDBOX_SECONDS):
                 problem = await asyncio.shield(self._sandboxed)
@@ -129,6 +134,7 @@ class Worker:
         if problem:
             await self.stop("the platform failed")
             raise PlatformFault(problem)
+        self._confined = True
 
     async def ask(self, header: dict[str, Any], blob: bytes | bytearray = b"") -> tuple[dict[str, Any], memoryview]:
         """One question, one answer. WorkerGone when there is none; cancelled: the process is killed,
@@ -149,16 +155,18 @@ class Worker:
             raise WorkerGone(await self._why_gone()) from None
 
     async def _read(self, size: int) -> bytes:
-        data = bytearray()
-        while len(data) < size:
+        """Asks the kernel for more than this at a time: an answer comes in one piece nearly always."""
+        while len(self._input) < size:
             try:
-                part = await self._loop.sock_recv(self._socket, size - len(data))
+                part = await self._loop.sock_recv(self._socket, max(size - len(self._input), PIECE))
             except OSError:
                 part = b""
             if not part:
                 raise WorkerGone(await self._why_gone())
-            data += part
-        return bytes(data)
+            self._input += part
+        data = bytes(self._input[:size])
+        del self._input[:size]
+        return data
 
     async def _receive(self) -> tuple[dict[str, Any], memoryview]:
         (size,) = frames.LENGTH.unpack(await self._read(frames.LENGTH.size))
