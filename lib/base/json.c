@@ -49,6 +49,16 @@ static bool next_array(const char *text, const char *end, const char *key, const
   return false;
 }
 
+// One for each thread, kept: making it takes longer than parsing a small document.
+static json_tokener *ready_tokener(void) {
+  static _Thread_local json_tokener *kept;
+  if (kept == NULL) {
+    kept = mem_must(json_tokener_new_ex(MAX_DEPTH));
+    json_tokener_set_flags(kept, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+  }
+  return kept;
+}
+
 // A piece that is not the last one: 0, or what is wrong at *ret_offset.
 static enum json_tokener_error parse_piece(json_tokener *t, const char *text, size_t length, size_t *ret_offset) {
   json *early = json_tokener_parse_ex(t, text, (int)length);
@@ -75,8 +85,7 @@ json *json_parse_without(const char *text, size_t length, const char *key, struc
   }
   while (length > 0 && strchr(" \t\r\n", text[length - 1])) length--;
 
-  json_tokener *tokener = mem_must(json_tokener_new_ex(MAX_DEPTH));
-  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+  json_tokener *tokener = ready_tokener();
   enum json_tokener_error problem = length ? json_tokener_success : json_tokener_error_parse_eof;
   json *o = NULL;
   size_t offset = 0;
@@ -96,7 +105,7 @@ json *json_parse_without(const char *text, size_t length, const char *key, struc
     o = json_tokener_parse_ex(tokener, "", 1);
     problem = json_tokener_get_error(tokener);
   }
-  json_tokener_free(tokener);
+  json_tokener_reset(tokener);  // lets go of what came of half a document
 
   if (problem != json_tokener_success) {
     error_set(e, ERR_INVALID, "JSON: %s at offset %zu", json_tokener_error_desc(problem), offset);
