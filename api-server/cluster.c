@@ -19,10 +19,10 @@
 enum { CALL_MS = 8000, AGAIN_MS = 300, TRIES = 2, AT_ONCE = 32, LINE_MS = 30 * 1000 };
 
 static const struct kube_kind kinds[STORED_KINDS] = {
-    [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent"},
-    [STORED_SUBMISSION] = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission"},
-    [STORED_MATCH] = {ARENA_GROUP, ARENA_VERSION, "matches", "Match"},
-    [STORED_QUEUE] = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue"},
+    [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent", false},
+    [STORED_SUBMISSION] = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission", false},
+    [STORED_MATCH] = {ARENA_GROUP, ARENA_VERSION, "matches", "Match", false},
+    [STORED_QUEUE] = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue", false},
 };
 #define REQUEST_KEY "rl-arena.io/request"
 

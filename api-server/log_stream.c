@@ -21,7 +21,7 @@ enum {
   REFUSALS = 6,  // of the log of a container that has ended: it is gone
 };
 
-static const struct kube_kind pod_kind = {"", "v1", "pods", "Pod"};
+static const struct kube_kind pod_kind = {"", "v1", "pods", "Pod", false};
 
 // What is known of the log, and what it ends with.
 static const struct db_statement known = {

@@ -77,10 +77,10 @@ static void owned(struct owned *o, void *object) {
 }
 
 static const struct kube_kind kinds[STORED_KINDS] = {
-    [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent"},
-    [STORED_SUBMISSION] = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission"},
-    [STORED_MATCH] = {ARENA_GROUP, ARENA_VERSION, "matches", "Match"},
-    [STORED_QUEUE] = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue"},
+    [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent", false},
+    [STORED_SUBMISSION] = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission", false},
+    [STORED_MATCH] = {ARENA_GROUP, ARENA_VERSION, "matches", "Match", false},
+    [STORED_QUEUE] = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue", false},
 };
 
 const struct cache_type MIRRORED_TYPES[STORED_KINDS] = {

@@ -23,7 +23,7 @@ enum {
   CALL_MS = 10000,
 };
 
-static const struct kube_kind KIND = {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview"};
+static const struct kube_kind KIND = {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false};
 static const char PREFIX[] = "system:serviceaccount:";
 
 struct verdict {

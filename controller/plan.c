@@ -4,13 +4,13 @@
 
 #include "base/memory.h"
 
-const struct kube_kind KIND_AGENT = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent"};
-const struct kube_kind KIND_SUBMISSION = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission"};
-const struct kube_kind KIND_MATCH = {ARENA_GROUP, ARENA_VERSION, "matches", "Match"};
-const struct kube_kind KIND_QUEUE = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue"};
-const struct kube_kind KIND_JOB = {"batch", "v1", "jobs", "Job"};
-const struct kube_kind KIND_POD = {"", "v1", "pods", "Pod"};
-const struct kube_kind KIND_CONFIG_MAP = {"", "v1", "configmaps", "ConfigMap"};
+const struct kube_kind KIND_AGENT = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent", false};
+const struct kube_kind KIND_SUBMISSION = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission", false};
+const struct kube_kind KIND_MATCH = {ARENA_GROUP, ARENA_VERSION, "matches", "Match", false};
+const struct kube_kind KIND_QUEUE = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue", false};
+const struct kube_kind KIND_JOB = {"batch", "v1", "jobs", "Job", true};
+const struct kube_kind KIND_POD = {"", "v1", "pods", "Pod", true};
+const struct kube_kind KIND_CONFIG_MAP = {"", "v1", "configmaps", "ConfigMap", false};
 
 static void action_done(struct action *a) {
   free(a->name);

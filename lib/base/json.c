@@ -13,8 +13,9 @@
 
 enum { MAX_DEPTH = 64 };
 
-// The ] that ends the array whose [ is at `at`, NULL when the text ends before it.
-static const char *array_end(const char *at, const char *end) {
+// What ends the array or object that begins at `at`, NULL when the text ends before it.
+static const char *container_end(const char *at, const char *end) {
+  const char open = *at, close = open == '[' ? ']' : '}';
   size_t depth = 0;
   bool quoted = false;
   for (; at < end; at++) {
@@ -25,28 +26,40 @@ static const char *array_end(const char *at, const char *end) {
         quoted = false;
     } else if (*at == '"') {
       quoted = true;
-    } else if (*at == '[') {
+    } else if (*at == open) {
       depth++;
-    } else if (*at == ']' && --depth == 0) {
+    } else if (*at == close && --depth == 0) {
       return at;
     }
   }
   return NULL;
 }
 
-// Finds the next array with that key: *ret_from behind its [, *ret_to its ]. Inside a string the key's first quote
+// The opening of the next array or object with that key, NULL when there is none. Inside a string the key's first quote
 // would have a backslash.
-static bool next_array(const char *text, const char *end, const char *key, const char **ret_from, const char **ret_to) {
+static const char *next_of(const char *text, const char *end, const char *key) {
   char wanted[64];
-  const int length = snprintf(wanted, sizeof(wanted), "\"%s\":[", key);
+  const int length = snprintf(wanted, sizeof(wanted), "\"%s\":", key);
   assert(length > 0 && (size_t)length < sizeof(wanted));
   for (const char *at = text; (at = memmem(at, (size_t)(end - at), wanted, (size_t)length)) != NULL; at++) {
-    if (at > text && at[-1] == '\\') continue;
-    *ret_from = at + length;
-    *ret_to = array_end(*ret_from - 1, end);
-    return *ret_to != NULL;
+    const char *opening = at + length;
+    if ((at > text && at[-1] == '\\') || opening >= end || (*opening != '[' && *opening != '{')) continue;
+    return opening;
   }
-  return false;
+  return NULL;
+}
+
+// Finds the next array or object with one of those keys: *ret_from behind its opening, *ret_to its end.
+static bool next_skipped(const char *text, const char *end, const char *const *keys, const char **ret_from,
+                         const char **ret_to) {
+  const char *first = NULL;
+  for (; *keys != NULL; keys++) {
+    const char *found = next_of(text, first ? first : end, *keys);
+    if (found) first = found;
+  }
+  *ret_from = first ? first + 1 : NULL;
+  *ret_to = first ? container_end(first, end) : NULL;
+  return *ret_to != NULL;
 }
 
 // One for each thread, kept: making it takes longer than parsing a small document.
@@ -70,10 +83,10 @@ static enum json_tokener_error parse_piece(json_tokener *t, const char *text, si
 }
 
 json *json_parse(const char *text, size_t length, struct error *e) {
-  return json_parse_without(text, length, NULL, e);
+  return json_parse_without(text, length, (const char *const[]){NULL}, e);
 }
 
-json *json_parse_without(const char *text, size_t length, const char *key, struct error *e) {
+json *json_parse_without(const char *text, size_t length, const char *const *keys, struct error *e) {
   if (length > INT_MAX - 1) {
     error_set(e, ERR_TOO_LARGE, "JSON of %zu bytes", length);
     return NULL;
@@ -90,7 +103,7 @@ json *json_parse_without(const char *text, size_t length, const char *key, struc
   json *o = NULL;
   size_t offset = 0;
   const char *rest = text, *const end = text + length, *from, *to;
-  while (key != NULL && problem == json_tokener_success && next_array(rest, end, key, &from, &to)) {
+  while (problem == json_tokener_success && next_skipped(rest, end, keys, &from, &to)) {
     const char *piece = rest;
     problem = parse_piece(tokener, piece, (size_t)(from - piece), &offset);
     offset += (size_t)(piece - text);

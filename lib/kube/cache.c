@@ -351,7 +351,7 @@ static void start_watch(struct cache *c) {
   if (c->type.label_selector != NULL) kube_query_add(&query, "labelSelector", c->type.label_selector);
 
   watch_feed_done(&c->feed);
-  watch_feed_init(&c->feed, EVENT_BYTES_MAX, on_event, c);
+  watch_feed_init(&c->feed, EVENT_BYTES_MAX, kube_kind_skipped(c->type.kind), on_event, c);
   c->progress = false;
   c->watch_error = (struct error){0};
   c->watch_started = clock_monotonic();

@@ -27,6 +27,7 @@ struct kube_call {
   bool finished;
   bool retried;  // after a 401, with a token read anew
 
+  const struct kube_kind *kind;
   char *method, *url, *content_type, *body;
   size_t max_response;
   msec timeout, idle_timeout;
@@ -108,7 +109,7 @@ static void finish_ok(struct kube_call *call, struct kube_answer *answer) {
   struct error e = {0};
   cleanup_json json *object = NULL;
   if (!call->text_answer && call->data == NULL && answer->length > 0) {
-    object = json_parse_without(answer->text, answer->length, KUBE_SKIPPED_KEY, &e);
+    object = json_parse_without(answer->text, answer->length, kube_kind_skipped(call->kind), &e);
     if (object == NULL) {
       error_set(&e, ERR_INTERNAL, "the Kubernetes API's answer to %s is not JSON", call->method);
       finish(call, answer, &e);
@@ -191,6 +192,7 @@ struct kube_call *kube_call_start(struct kube_client *c, const struct kube_reque
   // A cut address would be another object's: ask for what cannot exist instead.
   call->url = url.failed ? mem_printf("%s/%%25", kube_config_server(c->config)) : mem_strdup(str_text(&url));
   str_done(&url);
+  call->kind = r->kind;
   call->method = mem_strdup(r->method);
   call->content_type = mem_strdup(r->content_type != NULL ? r->content_type : "application/json");
   call->body = r->body != NULL ? json_print(r->body) : NULL;

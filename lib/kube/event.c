@@ -28,7 +28,7 @@ enum {
   OBJECT_NAME_MAX = 230,  // what leaves room for ".<16 hex>" in 253
 };
 
-static const struct kube_kind event_kind = {"", "v1", "events", "Event"};
+static const struct kube_kind event_kind = {"", "v1", "events", "Event", false};
 
 struct gathering {
   struct event_recorder *recorder;

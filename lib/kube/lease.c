@@ -24,7 +24,7 @@ enum {
 };
 #define RETRY_JITTER 0.2
 
-static const struct kube_kind lease_kind = {"coordination.k8s.io", "v1", "leases", "Lease"};
+static const struct kube_kind lease_kind = {"coordination.k8s.io", "v1", "leases", "Lease", false};
 
 enum lease_state { LEASE_IDLE, LEASE_TRYING, LEASE_HELD, LEASE_LOST, LEASE_RELEASING, LEASE_RELEASED };
 

@@ -4,9 +4,5 @@
 #include "base/error.h"
 #include "base/json.h"
 
-// Who set which field: often half of an object, and never asked for here. Objects are read with it empty, which the
-// API server takes for "as it was" when it is written back.
-#define KUBE_SKIPPED_KEY "managedFields"
-
 // As kube_status_to_error, from a parsed Status (NULL without one). http_status 0: the object's `code`.
 enum error_code status_object_to_error(json *status, int http_status, int retry_after_ms, struct error *e);

@@ -58,6 +58,13 @@ void kube_query_add(struct str *query, const char *key, const char *value) {
   add_escaped(query, value);
 }
 
+// Who set which field is often half of an object, and never asked for here; the API server takes it for "as it was"
+// when an object is written back without.
+const char *const *kube_kind_skipped(const struct kube_kind *k) {
+  static const char *const always[] = {"managedFields", NULL}, *const without_spec[] = {"managedFields", "spec", NULL};
+  return k->spec_unread ? without_spec : always;
+}
+
 const char *kube_kind_api_version(const struct kube_kind *k, char *ret, size_t size) {
   struct str s = STR_INIT(size - 1);
   if (!text_empty(k->group)) {

@@ -6,8 +6,9 @@
 
 #include "status.h"
 
-void watch_feed_init(struct watch_feed *f, size_t max_line, watch_event_fn *fn, void *context) {
-  *f = (struct watch_feed){.line = STR_INIT(max_line), .fn = fn, .context = context};
+void watch_feed_init(struct watch_feed *f, size_t max_line, const char *const *skipped, watch_event_fn *fn,
+                     void *context) {
+  *f = (struct watch_feed){.line = STR_INIT(max_line), .skipped = skipped, .fn = fn, .context = context};
 }
 
 void watch_feed_done(struct watch_feed *f) {
@@ -33,7 +34,7 @@ static bool is_blank(const char *line, size_t length) {
 static enum error_code take_line(struct watch_feed *f, const char *line, size_t length, struct error *e) {
   if (is_blank(line, length)) return ERR_NONE;
   struct error why = {0};
-  cleanup_json json *event = json_parse_without(line, length, KUBE_SKIPPED_KEY, &why);
+  cleanup_json json *event = json_parse_without(line, length, f->skipped, &why);
   if (event == NULL) return error_set(e, ERR_INTERNAL, "a watch event is not JSON: %s", why.text);
   enum watch_type type;
   json *object = json_get(event, "object");

@@ -13,12 +13,15 @@ typedef bool watch_event_fn(void *context, enum watch_type type, json *object);
 
 struct watch_feed {
   struct str line;  // the part of a line that has no end yet
+  const char *const *skipped;
   watch_event_fn *fn;
   void *context;
   enum error_code stopped;  // once it failed or fn had enough, nothing is read any more
 };
 
-void watch_feed_init(struct watch_feed *f, size_t max_line, watch_event_fn *fn, void *context);
+// `skipped`: as json_parse_without has it, static data.
+void watch_feed_init(struct watch_feed *f, size_t max_line, const char *const *skipped, watch_event_fn *fn,
+                     void *context);
 void watch_feed_done(struct watch_feed *f);
 
 // ERR_TOO_LARGE for a line longer than max_line, ERR_INTERNAL for one that is no event,

@@ -35,28 +35,32 @@ static void walk(json *o) {
   }
 }
 
-static void empty_arrays(json *o) {
-  for (size_t i = 0; i < json_length(o); i++) empty_arrays(json_item(o, i));
+static void empty(json *o) {
+  for (size_t i = 0; i < json_length(o); i++) empty(json_item(o, i));
   if (!json_object_is_type(o, json_type_object)) return;
   json_object_object_foreach(o, key, value) {
     if (strcmp(key, "a") == 0 && json_object_is_type(value, json_type_array))
       json_object_object_add(o, key, json_object_new_array());
+    else if (strcmp(key, "a") == 0 && json_object_is_type(value, json_type_object))
+      json_object_object_add(o, key, json_object_new_object());
     else
-      empty_arrays(value);
+      empty(value);
   }
 }
 
-// Reading without the arrays of a key is reading, and then emptying them.
+static const char *const skipped[] = {"a", NULL};
+
+// Reading without what a key holds is reading, and then emptying it.
 static void leave_out(json *o, const char *text) {
-  cleanup_json json *less = json_parse_without(text, strlen(text), "a", NULL);
-  empty_arrays(o);
+  cleanup_json json *less = json_parse_without(text, strlen(text), skipped, NULL);
+  empty(o);
   cleanup_free char *read = less ? json_print(less) : NULL, *emptied = json_print(o);
   if (!read || strcmp(read, emptied) != 0) abort();  // not json_object_equal: NaN is no NaN
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct error e = {0};
-  cleanup_json json *part = json_parse_without((const char *)data, size, "a", NULL);
+  cleanup_json json *part = json_parse_without((const char *)data, size, skipped, NULL);
   (void)part;  // whatever it is
   cleanup_json json *o = json_parse((const char *)data, size, &e);
   if ((o == NULL) != (e.code != ERR_NONE) || (e.code != ERR_NONE) != (e.text[0] != 0)) abort();

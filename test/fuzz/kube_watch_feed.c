@@ -7,6 +7,8 @@
 #include "target.h"
 #include "watch_feed.h"
 
+static const char *const skipped[] = {"managedFields", NULL};
+
 static bool on_event(void *context, enum watch_type type, json *object) {
   cleanup_free char *text = json_print(object);
   str_add_format(context, "%d%s\n", (int)type, text);
@@ -15,7 +17,7 @@ static bool on_event(void *context, enum watch_type type, json *object) {
 
 static enum error_code run(const char *bytes, size_t length, size_t piece, struct str *ret) {
   struct watch_feed f;
-  watch_feed_init(&f, 200, on_event, ret);
+  watch_feed_init(&f, 200, skipped, on_event, ret);
   enum error_code code = ERR_NONE;
   while (length > 0) {
     size_t n = piece < length ? piece : length;

@@ -22,7 +22,7 @@ enum { NAMES = 5, STEPS = 120, RUNS = 3000 };
 
 static uint64_t seed;
 
-static const struct kube_kind thing_kind = {"", "v1", "things", "Thing"};
+static const struct kube_kind thing_kind = {"", "v1", "things", "Thing", false};
 
 static bool thing_decode(json *object, void *ret, struct error *e) {
   (void)object, (void)ret, (void)e;

@@ -18,6 +18,8 @@ struct outcome {
   enum error_code push, end;
 };
 
+static const char *const skipped[] = {"managedFields", NULL};
+
 static bool on_event(void *context, enum watch_type type, json *object) {
   struct str *s = context;
   cleanup_free char *text = json_print(object);
@@ -31,7 +33,7 @@ enum { MAX_LINE = 200 };
 static void run(struct outcome *o, const char *bytes, size_t length, bool (*cut)(void *, size_t), void *context) {
   struct watch_feed f;
   *o = (struct outcome){.text = STR_INIT(1000000)};
-  watch_feed_init(&f, MAX_LINE, on_event, &o->text);
+  watch_feed_init(&f, MAX_LINE, skipped, on_event, &o->text);
   for (size_t start = 0, i = 1; i <= length; i++) {
     if (i < length && !cut(context, i)) continue;
     enum error_code code = watch_feed_push(&f, bytes + start, i - start, NULL);

@@ -32,7 +32,7 @@ static void thing_owned(struct owned *o, void *object) {
   owned_text(o, &t->value);
 }
 
-static const struct kube_kind thing_kind = {"", "v1", "things", "Thing"};
+static const struct kube_kind thing_kind = {"", "v1", "things", "Thing", false};
 static const struct cache_type thing_type = {
     .kind = &thing_kind, .size = sizeof(struct thing), .decode = thing_decode, .owned = thing_owned};
 

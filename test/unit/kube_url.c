@@ -10,8 +10,8 @@
 
 #include "url.h"
 
-static const struct kube_kind pods = {"", "v1", "pods", "Pod"};
-static const struct kube_kind matches = {"rl-arena.io", "v1alpha1", "matches", "Match"};
+static const struct kube_kind pods = {"", "v1", "pods", "Pod", false};
+static const struct kube_kind matches = {"rl-arena.io", "v1alpha1", "matches", "Match", false};
 
 static void test_table(void **state) {
   (void)state;

@@ -14,7 +14,7 @@
 
 enum { INPUT_MAX = 64 * 1024 };
 
-const struct kube_kind probe_configmap = {"", "v1", "configmaps", "ConfigMap"};
+const struct kube_kind probe_configmap = {"", "v1", "configmaps", "ConfigMap", false};
 
 static struct stop *stop;
 static uv_pipe_t input;

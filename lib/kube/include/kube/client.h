@@ -14,7 +14,10 @@ struct kube_kind {
   const char *version;
   const char *plural;
   const char *kind;
+  bool spec_unread;  // by nobody here: it is not parsed. No such object is written back whole
 };
+// What is empty in every object that is read, for json_parse_without.
+const char *const *kube_kind_skipped(const struct kube_kind *k);
 // "rl-arena.io/v1alpha1" or "v1"
 const char *kube_kind_api_version(const struct kube_kind *k, char *ret, size_t size);
 
