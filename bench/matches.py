@@ -15,6 +15,7 @@ own delay is in these figures.
 
 from __future__ import annotations
 
+import gc
 import json
 import pathlib
 import sys
@@ -80,6 +81,8 @@ class Bench:
         seen = Seen()
         mirror.listeners.append(seen.listen)
         one = self.controller()
+        gc.collect()
+        gc.disable()  # a collection of the mirror's many objects here would be told as the controller's delay
         for number in range(count):
             name = f"react-{number}"
             pair = self.next_agents(1)
@@ -88,6 +91,7 @@ class Bench:
             submission = {"agent": pair[0], "source": {"image": f"registry.example/x/{name}:v1"}}
             self.plane.api.create("submissions", NAMESPACE, made("Submission", name, submission))
             mirror.wait("it is Ready", NAMESPACE, lambda name=name: name in seen.ready, 60, quiet=0.05)
+        gc.enable()
         self.plane.stop(one.process)
         mirror.listeners.remove(seen.listen)
         rated = self.since_the_answers(seen.rated)
