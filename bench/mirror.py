@@ -46,8 +46,8 @@ def match(number: int, version: int, over: bool) -> Object:
 
 
 def committed(database: servers.Connection, table: str, version: int, things: list[Object]) -> None:
-    """Waits until all have that version. All are counted only once the last is there: counting takes the cores from what
-    is measured."""
+    """Waits until all have that version. All are counted only once the last is there: counting takes the cores from
+    what is measured."""
     of_last = f"SELECT 1 FROM {table} WHERE id = %s AND resource_version >= %s"
     of_all = f"SELECT count(*) FROM {table} WHERE resource_version >= %s"
     until = time.monotonic() + 120
