@@ -7,7 +7,7 @@
 
 enum { ARRAY_MAX = 64 * 1024 * 1024, UIDS_MAX = 4 * 1024 * 1024 };
 
-// The statements are functions of the database (migrations/0005_store.sql).
+// The statements are functions of the database (migrations/0005_store.sql, 0014).
 static const struct db_statement put[STORED_KINDS] = {
     [STORED_AGENT] = {"store_agents", "SELECT store_agents($1::jsonb)"},
     [STORED_SUBMISSION] = {"store_submissions", "SELECT store_submissions($1::jsonb)"},

@@ -120,7 +120,7 @@ void submission_check_cancel(struct submission_check *c) {
 // ---- the object ----------------------------------------------------------------------------------
 
 static const struct db_statement CLAIM = {"submission_claim",
-                                          "SELECT result, object_name, agent_object, retry_seconds"
+                                          "SELECT result, object_name, agent_object, retry_seconds, $1::uuid"
                                           " FROM submission_claim($1::uuid, $2, $3, $4::uuid, $5::int, $6::int)"};
 static const struct db_statement RELEASE = {"submission_release",
                                             "DELETE FROM submission_claims WHERE object_name = $1"};
@@ -132,14 +132,12 @@ static const struct db_statement WRITTEN = {
 struct making {
   struct exchange *x;
   json *source;
-  char *agent_id;
   char *object_name;
   bool again;
 };
 
 static void making_free(struct making *m) {
   json_put(&m->source);
-  free(m->agent_id);
   free(m->object_name);
   free(m);
 }
@@ -188,7 +186,7 @@ static void claimed(void *context, const struct db_rows *rows, const struct erro
   m->object_name = mem_strdup(db_rows_text(rows, 0, 1));
   json *object = cluster_new_object(app, STORED_SUBMISSION, m->object_name);
   // Who comes by REST cannot delete a submission: it goes with its agent.
-  meta_goes_with(object, ARENA_API_VERSION, "Agent", db_rows_text(rows, 0, 2), m->agent_id);
+  meta_goes_with(object, ARENA_API_VERSION, "Agent", db_rows_text(rows, 0, 2), db_rows_text(rows, 0, 4));
   json *spec = json_add_object(object, "spec");
   json_add_text(spec, "agent", db_rows_text(rows, 0, 2));
   json_add(spec, "source", m->source);
@@ -211,7 +209,6 @@ void submission_new(struct exchange *x, const char *agent_id, json *take_source,
   struct making *m = mem_alloc(sizeof *m);
   m->x = x;
   m->source = take_source;
-  m->agent_id = mem_strdup(agent_id);
   m->again = root != NULL;
   const struct db_value values[] = {DB_TEXT(agent_id), DB_TEXT(exchange_username(x)),
                                     DB_TEXT(suffix),   DB_TEXT(root),

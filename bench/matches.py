@@ -24,7 +24,7 @@ import time
 from collections import Counter
 
 from common import Context, median, process, quantile
-from common.plane import NAMESPACE, Controller, Plane, go_program, made, wait_until
+from common.plane import CACHES, NAMESPACE, Controller, Plane, go_program, made, wait_until
 from common.recording import MATCH, match, steps
 from crashes.api import Mirror, Object
 from crashes.proxy import Proxy
@@ -60,8 +60,17 @@ class Bench:
     def controller(self, **more: str) -> Controller:
         one = self.plane.controller(f"http://{self.executor_address}", **more)
         one.wait_for('"leading"')
-        process.rest(one.process.pid)
+        wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, 300)
+        self.settle(one)
         return one
+
+    def settle(self, one: Controller) -> None:
+        """Agents that the plain loop has played with have the status of others, and are put right first."""
+        before: dict[str, int] = {}
+        while (now := self.plane.writes()) != before:
+            before = now
+            process.rest(one.process.pid)
+            time.sleep(2)
 
     # ---- one thing at a time
 
@@ -236,6 +245,7 @@ def tell(context: Context, found: dict, kept: dict, writes: dict[str, float]) ->
     context.note(f"writes for a match: {json.dumps(ours)}")
     context.goal("the controller's API writes for a match", sum(ours.values()) <= 12, "12 or fewer")
     context.row("controller's CPU for 1,000 matches", "s", kept["controller"])
-    context.row("its CPU for the same writes", "s", kept["plain loop"], "plain loop")
+    # All of a match's writes, also those that are not the controller's.
+    context.row("CPU for all writes of 1,000 matches", "s", kept["plain loop"], "plain loop")
     context.row("executor's CPU for 1,000 matches", "s", kept["executor"], "instant executor")
     context.goal("controller's CPU", median(kept["controller"]) < 1, "under 1 s for 1,000 matches")

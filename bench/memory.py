@@ -19,13 +19,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from common import Context, exponent, median, process
-from common.plane import NAMESPACE, Controller, Plane, go_program, wait_until
+from common.plane import CACHES, NAMESPACE, Controller, Plane, go_program, wait_until
 from probe import write_kubeconfig  # beside control_plane.py
 
 from control_plane import TOKEN  # isort: skip
 
 MIB = 1024 * 1024
-CACHES = 7  # that the controller has
 START_SECONDS = 300
 GO = "controller-runtime"
 PLAIN = "plain lists"

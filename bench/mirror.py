@@ -51,10 +51,9 @@ def committed(database: servers.Connection, table: str, version: int, things: li
     of_last = f"SELECT 1 FROM {table} WHERE id = %s AND resource_version >= %s"
     of_all = f"SELECT count(*) FROM {table} WHERE resource_version >= %s"
     until = time.monotonic() + 120
-    while (
-        not database.execute(of_last, (things[-1]["metadata"]["uid"], version)).fetchall()
-        or database.execute(of_all, (version,)).fetchall()[0][0] < len(things)
-    ):
+    while not database.execute(of_last, (things[-1]["metadata"]["uid"], version)).fetchall() or database.execute(
+        of_all, (version,)
+    ).fetchall()[0][0] < len(things):
         assert time.monotonic() < until, f"{table} do not come"
         time.sleep(0.005)
 

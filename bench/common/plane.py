@@ -30,6 +30,7 @@ from .etcd import Etcd  # noqa: E402
 
 NAMESPACE = "bench"
 ENVIRONMENT = "tic-tac-toe"
+CACHES = 7  # that the controller has
 QUIET = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
 # Of the pair that all others are copies of.
 AGENT, SUBMISSION, OWNER = "agent-template", "submission-template", "owner-template"

@@ -49,22 +49,36 @@ static const char *next_of(const char *text, const char *end, const char *key) {
   return NULL;
 }
 
+enum { SKIPPED_MAX = 4 };
+
+// Of each key, where it stands next: looked for once, and again when that is behind.
+struct skipped {
+  const char *const *keys;
+  const char *next[SKIPPED_MAX];  // the end: nowhere
+};
+
 // Finds the next array or object with one of those keys: *ret_from behind its opening, *ret_to its end.
-static bool next_skipped(const char *text, const char *end, const char *const *keys, const char **ret_from,
+static bool next_skipped(struct skipped *s, const char *rest, const char *end, const char **ret_from,
                          const char **ret_to) {
-  const char *first = NULL;
-  for (; *keys != NULL; keys++) {
-    const char *found = next_of(text, first ? first : end, *keys);
-    if (found) first = found;
+  const char *first = end;
+  for (size_t i = 0; s->keys[i] != NULL; i++) {
+    assert(i < SKIPPED_MAX);
+    if (s->next[i] == NULL || s->next[i] < rest) {
+      const char *found = next_of(rest, end, s->keys[i]);
+      s->next[i] = found ? found : end;
+    }
+    if (s->next[i] < first) first = s->next[i];
   }
-  *ret_from = first ? first + 1 : NULL;
-  *ret_to = first ? container_end(first, end) : NULL;
+  if (first == end) return false;
+  *ret_from = first + 1;
+  *ret_to = container_end(first, end);
   return *ret_to != NULL;
 }
 
 // One for each thread, kept: making it takes longer than parsing a small document.
+static _Thread_local json_tokener *kept;
+
 static json_tokener *ready_tokener(void) {
-  static _Thread_local json_tokener *kept;
   if (kept == NULL) {
     kept = mem_must(json_tokener_new_ex(MAX_DEPTH));
     json_tokener_set_flags(kept, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -101,9 +115,10 @@ json *json_parse_without(const char *text, size_t length, const char *const *key
   json_tokener *tokener = ready_tokener();
   enum json_tokener_error problem = length ? json_tokener_success : json_tokener_error_parse_eof;
   json *o = NULL;
+  struct skipped skipped = {.keys = keys};
   size_t offset = 0;
   const char *rest = text, *const end = text + length, *from, *to;
-  while (problem == json_tokener_success && next_skipped(rest, end, keys, &from, &to)) {
+  while (problem == json_tokener_success && next_skipped(&skipped, rest, end, &from, &to)) {
     const char *piece = rest;
     problem = parse_piece(tokener, piece, (size_t)(from - piece), &offset);
     offset += (size_t)(piece - text);
@@ -118,9 +133,10 @@ json *json_parse_without(const char *text, size_t length, const char *const *key
     o = json_tokener_parse_ex(tokener, "", 1);
     problem = json_tokener_get_error(tokener);
   }
-  json_tokener_reset(tokener);  // lets go of what came of half a document
 
   if (problem != json_tokener_success) {
+    json_tokener_free(tokener);  // its reset does not forget the first half of a surrogate pair
+    kept = NULL;
     error_set(e, ERR_INVALID, "JSON: %s at offset %zu", json_tokener_error_desc(problem), offset);
   } else if (!o) {
     error_set(e, ERR_INVALID, "JSON: the document is null");

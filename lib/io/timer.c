@@ -6,7 +6,7 @@
 
 struct timer {
   uv_timer_t handle;
-  uv_idle_t soon;  // no delay: once the loop has been around
+  uv_idle_t soon;  // no delay: before the loop waits
   unsigned open;   // handles that are not closed yet
   timer_fn *fn;
   void *context;
@@ -37,6 +37,7 @@ static void on_soon(uv_idle_t *handle) {
 // Without delay it is not one of the loop's timers: these have whole milliseconds, and one that sets itself again would
 // keep the loop from everything else.
 void timer_set(struct timer *t, msec delay) {
+  if (delay <= 0 && uv_is_active((uv_handle_t *)&t->soon)) return;
   timer_clear(t);
   if (delay <= 0) {
     uv_idle_start(&t->soon, on_soon);

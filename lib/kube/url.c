@@ -58,8 +58,8 @@ void kube_query_add(struct str *query, const char *key, const char *value) {
   add_escaped(query, value);
 }
 
-// Who set which field is often half of an object, and never asked for here; the API server takes it for "as it was"
-// when an object is written back without.
+// Who set which field is often half of an object, and never asked for here; an empty list of it means "as it was" to
+// the API server when an object is written back.
 const char *const *kube_kind_skipped(const struct kube_kind *k) {
   static const char *const always[] = {"managedFields", NULL}, *const without_spec[] = {"managedFields", "spec", NULL};
   return k->spec_unread ? without_spec : always;

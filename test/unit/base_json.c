@@ -93,6 +93,24 @@ static void what_is_no_document_without_it_is_invalid(void **state) {
   }
 }
 
+// The parser is kept for the next document, and must know nothing of this one.
+static void a_broken_document_leaves_nothing_behind(void **state) {
+  (void)state;
+  static const char *const broken[] = {"{\"a\":\"\\ud83d\\uZZ\"}",
+                                       "{\"a\":\"\\ud83d\\u12",
+                                       "{\"a\":\"\\ud83d\xff\"}",
+                                       "{\"a\":[{\"b\":\"c",
+                                       "{\"a\":[1,",
+                                       "{\"\\ud83d",
+                                       "[[[[\"\\ud83d"};
+  for (size_t i = 0; i < array_size(broken); i++) {
+    assert_null(json_parse(broken[i], strlen(broken[i]), NULL));
+    cleanup_json json *o = parse("{\"a\":\"\\u003c\",\"\\u003e\":\"\\ud83d\\ude00\"}");
+    assert_string_equal(json_text(o, "a"), "<");
+    assert_string_equal(json_text(o, ">"), "\xf0\x9f\x98\x80");
+  }
+}
+
 static void the_length_counts_and_not_a_nul(void **state) {
   (void)state;
   static const char two[] = "{\"a\":1}garbage";
@@ -225,6 +243,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_document_is_invalid),
       cmocka_unit_test(what_is_not_wanted_is_empty),
       cmocka_unit_test(what_is_no_document_without_it_is_invalid),
+      cmocka_unit_test(a_broken_document_leaves_nothing_behind),
       cmocka_unit_test(the_length_counts_and_not_a_nul),
       cmocka_unit_test(depth_is_bounded),
       cmocka_unit_test(getters_give_what_is_there),

@@ -132,8 +132,10 @@ class Match:
 
     async def _play(self) -> None:
         await asyncio.gather(*(self._start(number) for number in range(len(self._seats))))
+        if any(seat.failed for seat in self._seats):
+            return
         turns = await self._in_thread(self._game.pending)
-        while turns and not any(seat.failed for seat in self._seats):
+        while turns:
             chosen = await asyncio.gather(*(self._move(seat, turn) for seat, turn in turns.items()))
             if any(seat.failed for seat in self._seats):
                 return

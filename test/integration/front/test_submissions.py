@@ -126,6 +126,11 @@ def test_a_small_agent_becomes_an_inline_source(
     assert made["metadata"]["ownerReferences"] == [owner_reference]
 
 
+def test_an_agents_id_may_be_written_in_capitals(owner: Client, agent: str, space: Namespace) -> None:
+    made = space.by_uid("submissions", taken(submit(owner, agent.upper(), "a.py", AGENT))["id"])
+    assert made["metadata"]["ownerReferences"][0]["uid"] == agent
+
+
 @pytest.mark.parametrize(("name", "content", "format"), [("a.zip", zipped(), "zip"), ("B.TAR.GZ", tarred(), "tar.gz"),
                                                          ("c.tgz", tarred(), "tar.gz")])  # fmt: skip
 def test_archives_are_kept_as_they_came(

@@ -351,6 +351,36 @@ def test_many_that_move_at_once_are_one_event(sql: Connection, store: Store) -> 
     assert [(r["rank"], r["elo"]) for r in told[0][3]["rows"]] == [(i + 1, 2000 - i) for i in range(20)]
 
 
+@pytest.mark.parametrize("moved", [1, 2, 8, 9, 20, 21, 25])
+def test_what_moved_at_once_is_told_with_its_places(sql: Connection, store: Store, moved: int) -> None:
+    """Among others, many of the same Elo; one of those that moved is ranked no more. At most the best twenty."""
+    store.put("queue", an_environment())
+    store.put("agent", playing(an_agent("x"), "x-v1", elo=1))
+    row = one(sql, "SELECT to_jsonb(a) FROM agents a")
+    chance = random.Random(moved)
+
+    def agent(number: int, version: int) -> Object:
+        own = {"id": f"00000000-0000-0000-0000-000000000{number:03}", "object_name": f"a{number}"}
+        return {**row, **own, "elo": chance.choice((1400, 1500, 1600, 1700)), "rated_matches": number % 3,
+                "resource_version": version}  # fmt: skip
+
+    sql.execute("SELECT store_agents(%s)", (Jsonb([agent(number, 10) for number in range(40)]),))
+    forget(sql)
+    changes = [agent(number, 11) | {"wins": 1} for number in chance.sample(range(40), moved)]
+    if moved > 1:
+        changes[0]["active_submission"] = None
+    sql.execute("SELECT store_agents(%s)", (Jsonb(changes),))
+    ((_, _, _, told),) = events(sql, "leaderboard_update")
+    wanted = sql.execute(
+        "SELECT agent_json(a) FROM agents a WHERE id = ANY (%s::uuid[]) AND agent_is_ranked(a)"
+        " ORDER BY agent_rank(a) LIMIT 20",
+        ([change["id"] for change in changes],),
+    ).fetchall()
+    assert told["rows"] == [found for (found,) in wanted] and len(told["rows"]) == min(20, max(1, moved - 1))
+    assert told["removed"] == [change["id"] for change in changes[:1] if moved > 1]
+    assert told["partial"] is (moved - 1 > 20)
+
+
 def test_the_queue_tells_its_topic_and_the_owner(sql: Connection, store: Store) -> None:
     pong = store.put("queue", an_environment())
     agent = store.put("agent", an_agent("a"))

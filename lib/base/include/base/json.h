@@ -20,8 +20,8 @@ typedef struct json_object json;
 // The caller puts the reference (json_object_put).
 json *json_parse(const char *text, size_t length, struct error *e);
 // The same with every array and object empty that stands right behind `"KEY":`, whatever is in it, which costs next to
-// nothing to read: for what is long and of no use here. A list of keys, ended by NULL, each of at most 50 bytes and with
-// nothing to escape.
+// nothing to read: for what is long and of no use here. At most four keys, ended by NULL, each of at most 50 bytes and
+// with nothing to escape.
 json *json_parse_without(const char *text, size_t length, const char *const *keys, struct error *e);
 void json_put(json **j);
 #define cleanup_json __attribute__((cleanup(json_put)))

@@ -14,7 +14,7 @@ struct kube_kind {
   const char *version;
   const char *plural;
   const char *kind;
-  bool spec_unread;  // by nobody here: it is not parsed. No such object is written back whole
+  bool spec_unread;  // nobody here reads the spec, so it is not parsed; no such object is written back whole
 };
 // What is empty in every object that is read, for json_parse_without.
 const char *const *kube_kind_skipped(const struct kube_kind *k);
