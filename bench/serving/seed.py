@@ -51,6 +51,7 @@ STATEMENTS = (
                      now() - n * interval '1 second' AS t
               FROM generate_series(1, %(matches)s) n) f""",
     "SET session_replication_role = origin",
+    "SELECT ranked_elos_count()",
     "VACUUM ANALYZE",
 )
 

@@ -75,8 +75,8 @@ static bool next_skipped(struct skipped *s, const char *rest, const char *end, c
   return *ret_to != NULL;
 }
 
-// One for each thread, kept: making it takes longer than parsing a small document.
-static _Thread_local json_tokener *kept;
+// Kept, since making it takes longer than parsing a small document: one for the loop's thread, which alone parses.
+static json_tokener *kept;
 
 static json_tokener *ready_tokener(void) {
   if (kept == NULL) {

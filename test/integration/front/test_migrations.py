@@ -56,9 +56,10 @@ ROWS = """
     INSERT INTO users (username, email, password_hash) VALUES ('alice', 'a@example.org', 'x');
     INSERT INTO environments (id, name, display_name, created_at, resource_version)
       VALUES (gen_random_uuid(), 'pong', 'Pong', now(), 1);
-    INSERT INTO agents (id, object_name, owner, display_name, environment, elo, queue_state, created_at,
-                        resource_version)
-      SELECT gen_random_uuid(), n, 'alice', n, 'pong', 1500, 'Waiting', now(), 1 FROM unnest('{a,b}'::text[]) n;
+    INSERT INTO agents (id, object_name, owner, display_name, environment, elo, queue_state, active_submission,
+                        created_at, resource_version)
+      SELECT gen_random_uuid(), n, 'alice', n, 'pong', 1500, 'Waiting', n || '-0', now(), 1
+      FROM unnest('{a,b}'::text[]) n;
     INSERT INTO submissions (id, object_name, agent_object, agent_id, version, status, source_kind, created_at,
                              resource_version)
       SELECT gen_random_uuid(), 'a-1', 'a', id, 1, 'success', 'inline', now(), 1 FROM agents WHERE object_name = 'a';
@@ -89,6 +90,7 @@ def test_each_earlier_version_is_brought_up(postgres: Postgres, version: int) ->
         assert (submission["agentName"], submission["status"]) == ("a", "success")
         kept = c.execute("SELECT b.store, p.bytes FROM blobs b JOIN blob_parts p USING (upload)").fetchall()
         assert kept == [("postgres", b"abc")]
+        assert c.execute("SELECT environment, elo, agents FROM ranked_elos").fetchall() == [("pong", 1500, 2)]
 
 
 def test_several_at_once_take_turns(postgres: Postgres) -> None:

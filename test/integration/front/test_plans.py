@@ -52,7 +52,8 @@ FILL = """
     INSERT INTO replays (match_id, kind, sha256, size)
       SELECT id, 'html', repeat('a', 64), 1 FROM matches WHERE status = 'completed';
     INSERT INTO head_to_head SELECT DISTINCT ON (agent1_id, agent2_id) agent1_id, agent2_id, 1, 0, 0 FROM matches;
-    SET session_replication_role = origin
+    SET session_replication_role = origin;
+    SELECT ranked_elos_count()
 """
 
 
@@ -129,7 +130,7 @@ def test_the_index_is_used(sql: Connection, index: str, statement: str) -> None:
     assert not scanned, scanned
 
 
-def test_a_rank_reads_the_index_from_the_top(sql: Connection) -> None:
+def test_a_rank_reads_the_elos_above_and_those_of_its_own(sql: Connection) -> None:
     row = sql.execute(
         "SELECT agent_rank(a) FROM agents a WHERE environment = 'env-1' AND agent_is_ranked(a) ORDER BY agent_rank(a)"
     ).fetchall()
@@ -144,12 +145,11 @@ def test_a_rank_reads_the_index_from_the_top(sql: Connection) -> None:
         "SELECT count(*) FROM agents b,"
         " (SELECT * FROM agents WHERE object_name = 'agent-9999' AND vanished_at IS NULL) a"
         " WHERE b.environment = a.environment AND b.active_submission IS NOT NULL AND b.vanished_at IS NULL"
-        " AND b.elo >= a.elo"
-        " AND (b.elo > a.elo OR (b.rated_matches, b.created_at, b.id) < (a.rated_matches, a.created_at, a.id))",
+        " AND b.elo = a.elo AND (b.rated_matches, b.created_at, b.id) < (a.rated_matches, a.created_at, a.id)",
     )
     found = [n for n in nodes(top) if n.get("Index Name") == "agents_ranking"]
     assert found and found[0]["Node Type"] == "Index Only Scan", top
-    assert "elo >=" in found[0]["Index Cond"], top
+    assert "elo = " in found[0]["Index Cond"] and "ROW(" in found[0]["Index Cond"], top
 
 
 def test_shapes_are_taken_into_their_statement(sql: Connection) -> None:

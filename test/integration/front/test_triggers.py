@@ -135,7 +135,7 @@ def test_matches_and_submissions_find_their_agents_in_any_order(sql: Connection,
     things = [("agent", a), ("agent", b), ("match", match), ("submission", submission)]
     random.Random(7).shuffle(things)
     for order in itertools.permutations(things):
-        sql.execute("TRUNCATE agents, submissions, matches, events CASCADE")
+        sql.execute("TRUNCATE agents, ranked_elos, submissions, matches, events CASCADE")
         for kind, thing in order:
             store.put(kind, thing)
         assert one(sql, "SELECT agent1_id::text, agent2_id::text FROM matches") == (uid(a), uid(b))
@@ -349,6 +349,61 @@ def test_many_that_move_at_once_are_one_event(sql: Connection, store: Store) -> 
     told = events(sql, "leaderboard_update")
     assert len(told) == 1 and told[0][3]["partial"] is True
     assert [(r["rank"], r["elo"]) for r in told[0][3]["rows"]] == [(i + 1, 2000 - i) for i in range(20)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_places_are_those_of_a_count(sql: Connection, store: Store, seed: int) -> None:
+    """Whatever comes in whatever groups: agents of two environments, that change, are ranked no more, or vanish."""
+    store.put("agent", playing(an_agent("x"), "x-v1", elo=1))
+    row = one(sql, "SELECT to_jsonb(a) FROM agents a")
+    chance = random.Random(seed)
+    for version in range(10, 50):
+        numbers = chance.sample(range(60), chance.randint(1, 25))
+        changes = [
+            {
+                **row,
+                "id": f"00000000-0000-0000-0000-000000000{number:03}",
+                "object_name": f"a{number}",
+                "environment": f"env-{number % 2}",
+                "elo": chance.randint(1495, 1505),
+                "rated_matches": chance.randint(0, 3),
+                "active_submission": chance.choice(("v1", "v1", None)),
+                "resource_version": version,
+            }
+            for number in numbers
+        ]
+        sql.execute("SELECT store_agents(%s)", (Jsonb(changes),))
+        if chance.random() < 0.3:
+            gone = [change["id"] for change in changes[:3]]
+            sql.execute("UPDATE agents SET vanished_at = now() WHERE id = ANY (%s::uuid[])", (gone,))
+        if chance.random() < 0.2:
+            sql.execute(
+                "UPDATE agents SET vanished_at = NULL, environment = 'env-0' WHERE id = %s", (changes[0]["id"],)
+            )
+    counted = sql.execute(
+        "SELECT id, row_number() OVER (PARTITION BY environment ORDER BY elo DESC, rated_matches, created_at, id)"
+        " FROM agents WHERE active_submission IS NOT NULL AND vanished_at IS NULL ORDER BY id"
+    ).fetchall()
+    told = sql.execute("SELECT id, agent_rank(a) FROM agents a WHERE agent_rank(a) IS NOT NULL ORDER BY id").fetchall()
+    assert told == counted and len(told) > 5
+    kept = sql.execute("SELECT * FROM ranked_elos WHERE agents <> 0 ORDER BY environment, elo").fetchall()
+    assert kept == sql.execute(
+        "SELECT environment, elo, count(*) FROM agents WHERE active_submission IS NOT NULL AND vanished_at IS NULL"
+        " GROUP BY environment, elo ORDER BY environment, elo"
+    ).fetchall()  # fmt: skip
+
+
+def test_a_place_counts_who_came_with_the_same_batch(sql: Connection, store: Store) -> None:
+    store.put("queue", an_environment())
+    low = playing(an_agent("low"), "low-v1", elo=1400)
+    store.put("agent", low)
+    row = one(sql, "SELECT to_jsonb(a) FROM agents a")
+    forget(sql)
+    above = {**row, "id": "00000000-0000-0000-0000-000000000001", "object_name": "above", "elo": 1600}
+    changed_row = {**row, "wins": 7, "resource_version": row["resource_version"] + 1}
+    sql.execute("SELECT store_agents(%s)", (Jsonb([changed_row, above]),))
+    told = {r["name"]: r["rank"] for e in events(sql, "leaderboard_update") for r in e[3]["rows"] if r["wins"] == 7}
+    assert told == {"low": 2}
 
 
 @pytest.mark.parametrize("moved", [1, 2, 8, 9, 20, 21, 25])
