@@ -75,17 +75,6 @@ static bool next_skipped(struct skipped *s, const char *rest, const char *end, c
   return *ret_to != NULL;
 }
 
-// Kept, since making it takes longer than parsing a small document: one for the loop's thread, which alone parses.
-static json_tokener *kept;
-
-static json_tokener *ready_tokener(void) {
-  if (kept == NULL) {
-    kept = mem_must(json_tokener_new_ex(MAX_DEPTH));
-    json_tokener_set_flags(kept, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-  }
-  return kept;
-}
-
 // A piece that is not the last one: 0, or what is wrong at *ret_offset.
 static enum json_tokener_error parse_piece(json_tokener *t, const char *text, size_t length, size_t *ret_offset) {
   json *early = json_tokener_parse_ex(t, text, (int)length);
@@ -112,7 +101,8 @@ json *json_parse_without(const char *text, size_t length, const char *const *key
   }
   while (length > 0 && strchr(" \t\r\n", text[length - 1])) length--;
 
-  json_tokener *tokener = ready_tokener();
+  json_tokener *tokener = mem_must(json_tokener_new_ex(MAX_DEPTH));
+  json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
   enum json_tokener_error problem = length ? json_tokener_success : json_tokener_error_parse_eof;
   json *o = NULL;
   struct skipped skipped = {.keys = keys};
@@ -133,10 +123,9 @@ json *json_parse_without(const char *text, size_t length, const char *const *key
     o = json_tokener_parse_ex(tokener, "", 1);
     problem = json_tokener_get_error(tokener);
   }
+  json_tokener_free(tokener);
 
   if (problem != json_tokener_success) {
-    json_tokener_free(tokener);  // its reset does not forget the first half of a surrogate pair
-    kept = NULL;
     error_set(e, ERR_INVALID, "JSON: %s at offset %zu", json_tokener_error_desc(problem), offset);
   } else if (!o) {
     error_set(e, ERR_INVALID, "JSON: the document is null");

@@ -93,7 +93,7 @@ static void what_is_no_document_without_it_is_invalid(void **state) {
   }
 }
 
-// The parser is kept for the next document, and must know nothing of this one.
+// Whatever keeps a parser for the next document: it must know nothing of this one.
 static void a_broken_document_leaves_nothing_behind(void **state) {
   (void)state;
   static const char *const broken[] = {"{\"a\":\"\\ud83d\\uZZ\"}",
