@@ -15,6 +15,7 @@ enum {
   BACKOFF_FIRST = 10 * 1000,
   // Jobs and Pods are two watches: one may be behind the other for a moment.
   POD_GRACE = 30 * 1000,
+  CUT_OFF_GRACE = 15 * 1000,
   OOM_EXIT = 137,
 };
 
@@ -86,8 +87,23 @@ static const char *pull_message(const char *message) {
   return why ? why + strlen(marker) : message;
 }
 
+// By the node's clock: when its last container ended; 0 when that is not told.
+static msec last_end(const struct pod *pod) {
+  msec last = 0;
+  for (unsigned i = 0; i < pod->container_count; i++)
+    if (pod->containers[i].finished > last) last = pod->containers[i].finished;
+  return last;
+}
+
+// A Pod that the kubelet ends by itself looks like one that was cut off for a moment: its sandbox is gone, and its end
+// is not told yet. It is waited for; not when the node's clock is another.
 void step_end_cut_off(struct submission_step *s, const struct pod *pod) {
-  if (pod && pod->cut_off && !pod->meta.deleted) s->cut_off = pod;
+  if (!pod || !pod->cut_off || pod->meta.deleted) return;
+  const msec left = last_end(pod) + CUT_OFF_GRACE - s->now;
+  if (left > 0 && left <= 2 * CUT_OFF_GRACE)
+    s->again = left;
+  else
+    s->cut_off = pod;
 }
 
 bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]) {

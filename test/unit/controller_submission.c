@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
+
 #include "builder.h"
 
 #define assert_condition(w, type, expected) assert_string_equal(world_condition(w, "Submission", "sub", type), expected)
@@ -274,6 +276,25 @@ static void a_pod_whose_node_died_between_two_containers_is_removed_and_the_buil
   assert_string_equal(world_text(w, "Submission", "sub", "status.attempts.0.reason"), "PodLost");
   assert_int_equal(builder_jobs(w, "sub", "build"), 2);
   assert_phase(w, "Building");
+}
+
+// While the kubelet ends a Pod whose container failed, its sandbox is gone before its end is told.
+static void a_pod_that_is_just_being_ended_is_not_one_whose_node_died(void **state) {
+  struct world *w = begin(state, GIT, DEFAULTS);
+  builder_pod(w, "sub-build-1");
+  cleanup_json json *o = json_new_object();
+  json_add_time(o, "t", w->now);
+  cleanup_free char *status = mem_printf(
+      "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'},"
+      "{'type':'PodReadyToStartContainers','status':'False'}],"
+      "'initContainerStatuses':[{'name':'fetch','state':{'terminated':{'exitCode':1,'finishedAt':'%s'}}}],"
+      "'containerStatuses':[{'name':'build','state':{'waiting':{}}}]}}",
+      json_text(o, "t"));
+  world_patch(w, "Pod", "sub-build-1-pod", status);
+  world_settle(w);
+  assert_non_null(world_get(w, "Pod", "sub-build-1-pod"));
+  world_wait(w, 20000, 1000);
+  assert_null(world_get(w, "Pod", "sub-build-1-pod"));
 }
 
 // ---- sources that do not arrive ------------------------------------------------------------------
@@ -572,6 +593,7 @@ int main(void) {
       scenario(a_pod_that_cannot_start_says_why),
       scenario(a_pod_without_a_node_waits_and_says_so),
       scenario(a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again),
+      scenario(a_pod_that_is_just_being_ended_is_not_one_whose_node_died),
       scenario(a_refused_source_ends_it_without_a_retry),
       scenario(an_unreachable_source_is_fetched_again),
       scenario(a_source_that_never_arrives_is_what_failed),

@@ -247,6 +247,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.proxy.lock:
             self.proxy.watches[key] = (kind, self.connection, queue)
         try:
+            if not self.proxy.watches_open:  # since it was asked: the others were cut meanwhile
+                return
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Transfer-Encoding", "chunked")
