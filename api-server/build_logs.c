@@ -90,9 +90,8 @@ static void pod_owned(struct owned *o, void *pod) {
   owned_text(o, &p->submission);
 }
 
-static const struct kube_kind pod_kind = {"", "v1", "pods", "Pod", true};
 static const struct cache_type pod_type = {
-    &pod_kind, sizeof(struct log_pod), pod_decode, pod_owned, LABEL_COMPONENT " in (build,scan)", 0};
+    &LOGGED_POD, sizeof(struct log_pod), pod_decode, pod_owned, LABEL_COMPONENT " in (build,scan)", 0};
 
 // ---- streams -------------------------------------------------------------------------------------
 

@@ -14,16 +14,11 @@
 #include "kube/client.h"
 
 #include "app.h"
+#include "mirror_object.h"
 #include "settings.h"
 
 enum { CALL_MS = 8000, AGAIN_MS = 300, TRIES = 2, AT_ONCE = 32, LINE_MS = 30 * 1000 };
 
-static const struct kube_kind kinds[STORED_KINDS] = {
-    [STORED_AGENT] = {ARENA_GROUP, ARENA_VERSION, "agents", "Agent", false},
-    [STORED_SUBMISSION] = {ARENA_GROUP, ARENA_VERSION, "submissions", "Submission", false},
-    [STORED_MATCH] = {ARENA_GROUP, ARENA_VERSION, "matches", "Match", false},
-    [STORED_QUEUE] = {ARENA_GROUP, ARENA_VERSION, "matchmakingqueues", "MatchmakingQueue", false},
-};
 #define REQUEST_KEY "rl-arena.io/request"
 
 struct writing {
@@ -68,7 +63,7 @@ bool cluster_is_writable(struct exchange *x) {
 }
 
 json *cluster_new_object(struct app *app, enum stored_kind kind, const char *name) {
-  json *o = meta_new_object(ARENA_API_VERSION, kinds[kind].kind, app->settings->namespace, name);
+  json *o = meta_new_object(ARENA_API_VERSION, MIRRORED_TYPES[kind].kind->kind, app->settings->namespace, name);
   json *annotations = json_add_object(json_at(o, "metadata", NULL), "annotations");
   json_add_text(annotations, "rl-arena.io/created-by", "api-server");
   // Tells our own object from another of the same name when the answer to its creation was lost.
@@ -129,7 +124,7 @@ static void request(struct writing *w, const char *method, json *body, kube_done
   const bool creates = strcmp(method, "POST") == 0;
   const struct kube_request r = {
       .method = method,
-      .kind = &kinds[w->kind],
+      .kind = MIRRORED_TYPES[w->kind].kind,
       .namespace = w->app->settings->namespace,
       .name = creates ? NULL : w->name,
       .query = creates || strcmp(method, "PATCH") == 0 ? "fieldValidation=Strict" : NULL,

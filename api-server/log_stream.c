@@ -21,7 +21,7 @@ enum {
   REFUSALS = 6,  // of the log of a container that has ended: it is gone
 };
 
-static const struct kube_kind pod_kind = {"", "v1", "pods", "Pod", false};
+const struct kube_kind LOGGED_POD = {"", "v1", "pods", "Pod", true};
 
 // What is known of the log, and what it ends with.
 static const struct db_statement known = {
@@ -206,7 +206,7 @@ static void read_log(struct log_stream *s) {
   s->reading_ended = s->ended;
   const struct kube_request r = {
       .method = "GET",
-      .kind = &pod_kind,
+      .kind = &LOGGED_POD,
       .namespace = s->namespace,
       .name = s->pod,
       .subresource = "log",

@@ -6,6 +6,8 @@
 #include "io/db.h"
 #include "kube/client.h"
 
+extern const struct kube_kind LOGGED_POD;
+
 struct log_source {
   const char *namespace, *pod, *container, *submission_id;
   int attempt;

@@ -24,7 +24,7 @@ import time
 from collections import Counter
 
 from common import Context, median, process, quantile
-from common.plane import CACHES, NAMESPACE, Controller, Plane, go_program, made, wait_until
+from common.plane import NAMESPACE, Controller, Plane, go_program, made, synced, wait_until
 from common.recording import MATCH, match, steps
 from crashes.api import Mirror, Object
 from crashes.proxy import Proxy
@@ -55,12 +55,11 @@ class Bench:
         self.used = len(AGENTS)
         self.steps: list[dict[str, str]] = []
         self.runs = 0
-        self.plain_seconds = 0.0  # of processor time, of the last plain loop, for 1,000 matches
 
     def controller(self, **more: str) -> Controller:
         one = self.plane.controller(f"http://{self.executor_address}", **more)
         one.wait_for('"leading"')
-        wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, 300)
+        synced(one)
         self.settle(one)
         return one
 
@@ -147,19 +146,15 @@ class Bench:
             self.plane.control.call("DELETE", self.plane.api.path(kind, NAMESPACE), parse=False)
         wait_until("the matches are gone", lambda: not self.plane.api.list("matches", NAMESPACE), 300)
 
-    def plain_loop(self, count: int, at_once: int) -> float:
+    def plain_loop(self, count: int, at_once: int, kept: dict[str, list[float]]) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         found = self.tell("writes", self.plan(count, at_once))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        self.plain_seconds = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000 / count
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        kept.setdefault("plain loop", []).append(used * 1000 / count)
         assert found["failed"] == 0, found
         self.clear()
         return count / found["seconds"]
-
-    def plain_loop_again(self, count: int, at_once: int, kept: dict[str, list[float]]) -> float:
-        rate = self.plain_loop(count, at_once)
-        kept.setdefault("plain loop", []).append(self.plain_seconds)
-        return rate
 
     def through_controller(self, count: int, kept: dict[str, list[float]], writes: Counter[str]) -> float:
         kubelet = self.plane.start(self.plain, "kubelet", NAMESPACE)
@@ -218,7 +213,7 @@ def run(context: Context) -> None:
             bench.reactions(mirror, reactions)
         bench.clear()
         context.input(matches=count, agents=plane.copied, writes_of_a_match=len(bench.steps))
-        rates = {at_once: bench.plain_loop(count, at_once) for at_once in tried}
+        rates = {at_once: bench.plain_loop(count, at_once, {}) for at_once in tried}
         best = max(rates, key=lambda at_once: rates[at_once])
         context.say(f"the plain loop by matches at a time: {rates}")
         context.input(plain_loop_at_once=best, plain_loop_by_at_once={n: round(rate, 1) for n, rate in rates.items()})
@@ -227,7 +222,7 @@ def run(context: Context) -> None:
         found = context.in_turns(
             {
                 "arena": lambda: bench.through_controller(count, kept, writes),
-                "plain loop": lambda: bench.plain_loop_again(count, best, kept),
+                "plain loop": lambda: bench.plain_loop(count, best, kept),
             }
         )
     tell(context, found, kept, {name: total / count / context.runs for name, total in writes.items() if total})

@@ -19,13 +19,12 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from common import Context, exponent, median, process
-from common.plane import CACHES, NAMESPACE, Controller, Plane, go_program, wait_until
+from common.plane import NAMESPACE, START_SECONDS, Controller, Plane, go_program, synced
 from probe import write_kubeconfig  # beside control_plane.py
 
 from control_plane import TOKEN  # isort: skip
 
 MIB = 1024 * 1024
-START_SECONDS = 300
 GO = "controller-runtime"
 PLAIN = "plain lists"
 Starter = Callable[[], tuple[subprocess.Popen, float]]
@@ -34,7 +33,7 @@ Starter = Callable[[], tuple[subprocess.Popen, float]]
 def start_arena(plane: Plane) -> tuple[subprocess.Popen, float]:
     began = time.monotonic()
     one: Controller = plane.controller(LEADER_ELECT="false")
-    wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, START_SECONDS)
+    synced(one)
     return one.process, time.monotonic() - began
 
 

@@ -95,12 +95,19 @@ static msec last_end(const struct pod *pod) {
   return last;
 }
 
+// What is left of a wait that began then, by another machine's clock; 0: nothing, or the clocks differ, and waiting
+// would not end.
+static msec grace_left(msec since, msec grace, msec now) {
+  const msec left = since + grace - now;
+  return left > 0 && left <= 2 * grace ? left : 0;
+}
+
 // A Pod that the kubelet ends by itself looks like one that was cut off for a moment: its sandbox is gone, and its end
-// is not told yet. It is waited for; not when the node's clock is another.
+// is not told yet. It is waited for.
 void step_end_cut_off(struct submission_step *s, const struct pod *pod) {
   if (!pod || !pod->cut_off || pod->meta.deleted) return;
-  const msec left = last_end(pod) + CUT_OFF_GRACE - s->now;
-  if (left > 0 && left <= 2 * CUT_OFF_GRACE)
+  const msec left = grace_left(last_end(pod), CUT_OFF_GRACE, s->now);
+  if (left > 0)
     s->again = left;
   else
     s->cut_off = pod;
@@ -182,9 +189,9 @@ bool ending_from_outside(struct submission_step *s, const struct job *job, const
     return true;
   }
   if (pod && all_ended(pod)) return false;
-  msec grace = job->finished > 0 ? job->finished + POD_GRACE - s->now : 0;
-  if (grace > 0 && grace <= 2 * POD_GRACE) {  // beyond that the clocks differ, and waiting would not end
-    s->again = grace;
+  const msec left = grace_left(job->finished, POD_GRACE, s->now);
+  if (left > 0) {
+    s->again = left;
     ret->kind = ENDING_NONE;
   } else {
     ending_set(ret, ENDING_FAILURE, "PodLost", "the Pod is gone, and nobody saw how it ended");

@@ -31,6 +31,7 @@ from .etcd import Etcd  # noqa: E402
 NAMESPACE = "bench"
 ENVIRONMENT = "tic-tac-toe"
 CACHES = 7  # that the controller has
+START_SECONDS = 300
 QUIET = {"LOG_LEVEL": "info", "LOG_FORMAT": "json"}
 # Of the pair that all others are copies of.
 AGENT, SUBMISSION, OWNER = "agent-template", "submission-template", "owner-template"
@@ -154,6 +155,11 @@ class Plane:
         self.control.stop()
 
 
+def synced(one: Controller) -> None:
+    """Waits until all caches are."""
+    wait_until("the caches are synced", lambda: one.log.read_text().count('"cache synced"') == CACHES, START_SECONDS)
+
+
 def go_program(context: Context, name: str) -> pathlib.Path:
     """Of bench/reference/NAME, built with the pinned modules."""
     target, sources = ROOT / "build" / "bench" / name, ROOT / "bench" / "reference" / name
@@ -168,4 +174,14 @@ def go_program(context: Context, name: str) -> pathlib.Path:
     return target
 
 
-__all__ = ["ENVIRONMENT", "NAMESPACE", "Controller", "Plane", "go_program", "made", "wait_until"]
+__all__ = [
+    "ENVIRONMENT",
+    "NAMESPACE",
+    "START_SECONDS",
+    "Controller",
+    "Plane",
+    "go_program",
+    "made",
+    "synced",
+    "wait_until",
+]

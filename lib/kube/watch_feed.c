@@ -4,8 +4,6 @@
 
 #include "base/memory.h"
 
-#include "status.h"
-
 void watch_feed_init(struct watch_feed *f, size_t max_line, const char *const *skipped, watch_event_fn *fn,
                      void *context) {
   *f = (struct watch_feed){.line = STR_INIT(max_line), .skipped = skipped, .fn = fn, .context = context};

@@ -231,10 +231,6 @@ def starts(pod: Object) -> int:
     return count
 
 
-def pod_is_ready(pod: Object) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in status(pod)["conditions"])
-
-
 def is_deleted(me: front_user.Front, path: str) -> bool:
     """Also when the answer to an earlier try was lost."""
     try:
@@ -257,7 +253,9 @@ def test_what_was_written_is_there_after_postgresql_was_killed(run: Run) -> None
     try:
         before = starts(database())
         parts.kill_container(database())
-        cluster.eventually(lambda: starts(database()) > before and pod_is_ready(database()), "PostgreSQL is back", 120)
+        cluster.eventually(
+            lambda: starts(database()) > before and holds(database(), "Ready"), "PostgreSQL is back", 120
+        )
         found = front_user.until(lambda: me.get(path)["agent"], "reads are answered again", 60)
         assert found["description"] == "written before"
         again = front_user.Front(front_user.address())
