@@ -16,7 +16,7 @@
 
 // Who leads lists once, after it has won, and sees all that was written before. Who does not lead by then lists
 // to be warm when its time comes.
-enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50, WARM_UP_MS = 1000, TIDY_MS = 5 * 1000 };
+enum { DRAIN_MS = 10 * 1000, DRAIN_STEP_MS = 50, WARM_UP_MS = 1000, TIDY_MS = 500 };
 
 struct program {
   uv_loop_t loop;
@@ -116,7 +116,7 @@ static void tidy(void *context) {
   timer_set(p->tidy, TIDY_MS);
   unsigned lists = 0;
   for (unsigned i = 0; i < CACHE_COUNT; i++) lists += cache_lists(p->manager.caches[i]);
-  if (lists == p->tidied || !manager_is_idle(&p->manager)) return;
+  if (lists == p->tidied || manager_has_work(&p->manager)) return;
   p->tidied = lists;
   mem_trim();
 }

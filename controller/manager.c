@@ -28,8 +28,9 @@ static const struct cache_type TYPES[CACHE_COUNT] = {
     [CACHE_AGENT_PODS] = {&KIND_POD, sizeof(struct pod), pod_decode, pod_owned, LABEL_COMPONENT "=agent", 0},
 };
 
+// Before the queues run nothing is put in line: all there is will be when they start. Who only stands by has no line.
 void manager_enqueue(struct manager *m, enum reconciler_id id, const char *name) {
-  if (name != NULL) workqueue_add(m->queues[id], name);
+  if (m->started && name != NULL) workqueue_add(m->queues[id], name);
 }
 
 static void enqueue_all(struct manager *m, enum reconciler_id id, const struct index *x, const char *key) {
@@ -273,8 +274,21 @@ static bool is_current(const struct manager *m) {
   return true;
 }
 
+// The first look is at all there is, and at what Jobs and Pods are left of.
+static void enqueue_everything(struct manager *m) {
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
+    cache_each (m->caches[RECONCILERS[i].cache], struct meta, meta)
+      manager_enqueue(m, (enum reconciler_id)i, meta->name);
+  }
+  cache_each (m->caches[CACHE_JOBS], struct job, job) manager_enqueue(m, RECONCILE_SUBMISSION, job->submission);
+  cache_each (m->caches[CACHE_BUILD_PODS], struct pod, pod) manager_enqueue(m, RECONCILE_SUBMISSION, pod->submission);
+  cache_each (m->caches[CACHE_AGENT_PODS], struct pod, pod) manager_enqueue(m, RECONCILE_MATCH, pod->match);
+}
+
 static void start_if_ready(struct manager *m) {
-  if (!m->acting || !is_current(m)) return;
+  if (m->started || !m->acting || !is_current(m)) return;
+  m->started = true;
+  enqueue_everything(m);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) workqueue_start(m->queues[i]);
 }
 
@@ -366,6 +380,13 @@ bool manager_is_idle(const struct manager *m) {
     if (workqueue_busy(m->queues[i]) > 0) return false;
   }
   return event_recorder_pending(m->events) == 0;
+}
+
+bool manager_has_work(const struct manager *m) {
+  for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
+    if (workqueue_depth(m->queues[i]) > 0) return true;
+  }
+  return !manager_is_idle(m);
 }
 
 void manager_done(struct manager *m) {

@@ -58,6 +58,7 @@ struct manager {
   struct map *seen_pods, *seen_jobs;              // by name: seen.h
   struct lease *lease;                            // NULL: no election
   bool acting;
+  bool started;  // the queues have begun: with a look at everything
   struct metric *reconcile_total, *reconcile_errors, *reconcile_seconds, *actions_total;
 };
 
@@ -73,8 +74,9 @@ void manager_start(struct manager *m);            // lists and watches
 bool manager_is_synced(const struct manager *m);  // all caches
 // Leading: plans are carried out from now on, once the caches hold all that was there at this resourceVersion.
 void manager_act(struct manager *m, uint64_t version);
-void manager_stop(struct manager *m);           // no new plan is begun
-bool manager_is_idle(const struct manager *m);  // no plan is being carried out
+void manager_stop(struct manager *m);            // no new plan is begun
+bool manager_is_idle(const struct manager *m);   // no plan is being carried out
+bool manager_has_work(const struct manager *m);  // or a key is in line to be looked at
 void manager_done(struct manager *m);
 
 void manager_enqueue(struct manager *m, enum reconciler_id id, const char *name);

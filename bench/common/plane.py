@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "test" / "integration"))
 
 import crashes  # noqa: E402, F401 - puts what it needs itself on the path
 from control_plane import TOKEN, ControlPlane, free_port, wait_until  # noqa: E402
-from crashes.api import Api, Mirror, Object  # noqa: E402
+from crashes.api import Api, ApiError, Mirror, Object  # noqa: E402
 from crashes.conftest import define  # noqa: E402
 from crashes.controller import Controller  # noqa: E402
 from crashes.kubelet import Kubelet  # noqa: E402
@@ -118,6 +118,21 @@ class Plane:
         )
         self.etcd.copy(keys, uids, names)
         self.copied = max(self.copied, until)
+        # It hears of what etcd was given behind its back by its own watches, a thousand objects a second.
+        for kind in kinds:
+            wait_until(f"the API server has all {kind}", lambda kind=kind: self.is_current(kind), START_SECONDS)
+
+    def is_current(self, kind: str) -> bool:
+        """Whether what the API server keeps is as new as etcd is, which it waits three seconds for."""
+        path = self.api.path(kind, NAMESPACE) + "?limit=1"
+        try:
+            version = self.api.call("GET", path)["metadata"]["resourceVersion"]
+            self.api.call("GET", f"{path}&resourceVersion={version}&resourceVersionMatch=NotOlderThan")
+        except ApiError as error:
+            if error.code != 504:
+                raise
+            return False
+        return True
 
     # ---- what the API server counted
 

@@ -7,6 +7,7 @@ arena_bench() {
     packages_install cluster build test bench
     python=$(test_python) || exit 1
     # The benches have an API server of their own, and reference sides in Go.
+    gobin_build etcd
     gobin_build kube-apiserver
     ARENA_GO=$(go_command) || exit 1
     export ARENA_GO ARENA_CACHE ARENA_NETNS REGISTRY

@@ -3,7 +3,7 @@
 
 etcd_up() {
     service_start etcd - \
-        nsenter --net="/run/netns/$ARENA_NETNS" -- etcd \
+        nsenter --net="/run/netns/$ARENA_NETNS" -- "$(gobin_path etcd)" \
         --name arena --data-dir "$ARENA_STATE/etcd" \
         --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
         --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \

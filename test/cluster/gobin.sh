@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Builds the Go programs of the embedded cluster (Kubernetes, Kaniko, Trivy,
-# CoreDNS) from the modules pinned under test/cluster/go, once for each go.sum.
+# Builds the Go programs of the embedded cluster (Kubernetes, etcd, Kaniko,
+# Trivy, CoreDNS) from the modules pinned under test/cluster/go, once for each go.sum.
 
 GO_MINIMUM=1.26.3
 
@@ -8,6 +8,7 @@ GO_MINIMUM=1.26.3
 gobin_modules() {
     # name            module      package                                        linker flags
     cat <<'LIST'
+etcd                    etcd       rl-arena.io/test/cluster/etcd
 kube-apiserver          kubernetes k8s.io/kubernetes/cmd/kube-apiserver
 kubectl                 kubernetes k8s.io/kubernetes/cmd/kubectl
 kube-controller-manager kubernetes k8s.io/kubernetes/cmd/kube-controller-manager

@@ -25,7 +25,7 @@ packages_install() {
     command -v apt-get >/dev/null || die "this is not Debian: install these by hand: ${missing[*]}"
     progress "installing ${#missing[@]} Debian packages"
     (
-        # The packages' own services (etcd, a registry) are not wanted: the cluster
+        # The packages' own services (a registry) are not wanted: the cluster
         # starts these programs by itself, in its own network. One that a killed run left is ours too.
         if [ ! -e "$policy" ] || [ "$(cat "$policy")" = "$ours" ]; then
             trap 'rm -f "$policy"' EXIT

@@ -339,6 +339,7 @@ suite_integration_own() {
     test_build gcc gcc && meson_tests gcc integration
     test_build sanitize gcc "$SANITIZER_BUILD" && meson_tests sanitize integration
     test_protocol || true
+    stage etcd gobin_build etcd
     stage api-server gobin_build kube-apiserver
     stage s3-server gobin_build versitygw
     # fetch, the front and kube-probe with the sanitizers; the front without where its memory is measured, and the

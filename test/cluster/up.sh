@@ -40,7 +40,7 @@ cluster_up() {
 
 gobin_build_cluster() {
     local name
-    for name in kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy; do
+    for name in etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet kube-proxy; do
         gobin_build "$name"
     done
 }

@@ -204,6 +204,12 @@ size_t workqueue_busy(const struct workqueue *q) {
   return n;
 }
 
+size_t workqueue_depth(const struct workqueue *q) {
+  size_t n = 0;
+  for (unsigned i = 0; i < q->count; i++) n += q->keys[i].waiting;
+  return n;
+}
+
 static struct key *key_of(struct workqueue *q, const char *name) {
   for (unsigned i = 0; i < q->count; i++) {
     if (text_equal(q->keys[i].name, name)) return &q->keys[i];

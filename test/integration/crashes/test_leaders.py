@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +17,7 @@ from .proxy import Proxy, Request
 
 Begin = Callable[..., Arena]
 LEASE = 15.0  # seconds for which a silent leader is believed
+CACHES = 7  # that a controller has
 AT_ONCE = 7  # paused arenas: they wait for leases, and cost little
 # The leader is paused right after the n-th such write was answered, before it looks at the answer.
 PAUSES = (
@@ -82,6 +84,19 @@ def test_a_leader_that_dies_is_followed(arena: Begin) -> None:
     assert pair.late() == []
     second.end()
     one.check()
+
+
+def test_who_stands_by_has_nothing_in_line(arena: Begin) -> None:
+    """It would never be worked off, and all that is in line is looked at when it begins to lead anyway."""
+    one = arena()
+    _, second = Pair(one).both()
+    wait_until("the second knows all there is", lambda: second.log.read_text().count("cache synced") == CACHES)
+    one.settle()
+    with urllib.request.urlopen(f"http://{one.second_listen}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    added = [line for line in lines if line.startswith(("workqueue_adds_total{", "workqueue_depth{"))]
+    assert all(float(line.split()[-1]) == 0 for line in added), added
+    assert 'leader_election_master_status{name="rl-arena-controller"} 0' in lines
 
 
 def test_a_leader_that_ends_hands_over_at_once(arena: Begin) -> None:

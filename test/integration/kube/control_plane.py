@@ -19,12 +19,9 @@ TOKEN = "token-of-the-tests"
 
 
 def find_program(name: str) -> str | None:
-    """From PATH, or from what ./arena has built."""
-    found = shutil.which(name)
-    if found:
-        return found
-    built = sorted(CACHE.glob(f"gobin/kubernetes-*/{name}"), key=lambda p: p.stat().st_mtime)
-    return str(built[-1]) if built else None
+    """What ./arena has built last, or from PATH."""
+    built = sorted(CACHE.glob(f"gobin/*/{name}"), key=lambda p: p.stat().st_mtime)
+    return str(built[-1]) if built else shutil.which(name)
 
 
 def free_port() -> int:
