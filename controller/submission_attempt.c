@@ -113,9 +113,10 @@ void step_end_cut_off(struct submission_step *s, const struct pod *pod) {
     s->cut_off = pod;
 }
 
-bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]) {
+bool pod_is_stuck(const struct submission_step *s, const struct pod *p, const char **ret_reason,
+                  char ret_message[LINE_MAX_BYTES]) {
   if (!p) return false;
-  if (p->cut_off) {
+  if (p->cut_off && (s->cut_off == p || p->meta.deleted)) {
     *ret_reason = "NodeRestarted";
     snprintf(ret_message, LINE_MAX_BYTES,
              "its node went down in the middle of it; what is left is removed, then it is tried again");

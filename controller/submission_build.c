@@ -41,7 +41,7 @@ static void note_progress(struct submission_step *s, enum job_state state, const
     reason = "JobNameTaken";
     snprintf(message, sizeof(message),
              "Attempt %d of %d waits: the Job of its name belongs to another object. Delete that Job.", number, tries);
-  } else if (pod_is_stuck(pod, &reason, why)) {
+  } else if (pod_is_stuck(s, pod, &reason, why)) {
     snprintf(message, sizeof(message), "Attempt %d of %d %s: %s", number, tries,
              text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);
   } else if (ended_well(pod_container(pod, "build"))) {

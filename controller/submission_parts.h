@@ -88,7 +88,9 @@ msec attempt_wait(const struct submission_step *s, const struct attempt *finishe
 // A Pod that will never end by itself is deleted: its Job then fails, and the attempt with it.
 void step_end_cut_off(struct submission_step *s, const struct pod *pod);
 // Why a Pod does not get on, in one word and a sentence ("" when nobody says); false when it does.
-bool pod_is_stuck(const struct pod *p, const char **ret_reason, char ret_message[LINE_MAX_BYTES]);
+// After step_end_cut_off, which tells whether it is waited for.
+bool pod_is_stuck(const struct submission_step *s, const struct pod *p, const char **ret_reason,
+                  char ret_message[LINE_MAX_BYTES]);
 
 // Only a Job and a Pod that are really this attempt's count.
 enum job_state { JOB_ABSENT, JOB_FOREIGN, JOB_RUNNING, JOB_ENDED };

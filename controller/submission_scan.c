@@ -26,7 +26,7 @@ static void note_progress(struct submission_step *s, enum job_state state, const
     snprintf(message, sizeof(message),
              "Scan %d of %d waits: the Job of its name belongs to another object. Delete that Job.", number,
              SCAN_TRIES);
-  } else if (pod_is_stuck(pod, &reason, why)) {
+  } else if (pod_is_stuck(s, pod, &reason, why)) {
     snprintf(message, sizeof(message), "Scan %d of %d %s: %s", number, SCAN_TRIES,
              text_equal(reason, "Unschedulable") ? "waits for a node" : "cannot start", why[0] ? why : reason);
   } else {

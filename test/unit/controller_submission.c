@@ -293,6 +293,7 @@ static void a_pod_that_is_just_being_ended_is_not_one_whose_node_died(void **sta
   world_patch(w, "Pod", "sub-build-1-pod", status);
   world_settle(w);
   assert_non_null(world_get(w, "Pod", "sub-build-1-pod"));
+  assert_condition(w, "Built", "Unknown/Building");
   world_wait(w, 20000, 1000);
   assert_null(world_get(w, "Pod", "sub-build-1-pod"));
 }
