@@ -213,9 +213,11 @@ def run(context: Context) -> None:
             bench.reactions(mirror, reactions)
         bench.clear()
         context.input(matches=count, agents=plane.copied, writes_of_a_match=len(bench.steps))
-        rates = {at_once: bench.plain_loop(count, at_once, {}) for at_once in tried}
+        rates: dict[int, float] = {}
+        for at_once in tried:
+            rates[at_once] = bench.plain_loop(count, at_once, {})
+            context.say(f"the plain loop, {at_once} matches at a time: {rates[at_once]:.1f} matches/s")
         best = max(rates, key=lambda at_once: rates[at_once])
-        context.say(f"the plain loop by matches at a time: {rates}")
         context.input(plain_loop_at_once=best, plain_loop_by_at_once={n: round(rate, 1) for n, rate in rates.items()})
         kept: dict[str, list[float]] = {}
         writes: Counter[str] = Counter()

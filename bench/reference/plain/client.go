@@ -46,7 +46,9 @@ func (c *client) call(method, path string, body []byte) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode >= 300 {
+	// What is to be deleted and has gone already is no failure, to a kubelet neither.
+	gone := method == http.MethodDelete && answer.StatusCode == http.StatusNotFound
+	if err == nil && answer.StatusCode >= 300 && !gone {
 		err = fmt.Errorf("%s %s: %d %s", method, path, answer.StatusCode, text)
 	}
 	return text, err
