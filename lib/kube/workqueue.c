@@ -1,6 +1,8 @@
 #include "kube/workqueue.h"
 
 #include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -8,17 +10,16 @@
 #include "io/timer.h"
 
 #include "backoff.h"
+#include "due_heap.h"
 
 enum { BACKOFF_FIRST_MS = 5, BACKOFF_MOST_MS = 60 * 1000, TURN_MAX = 100 };
 
 struct item {
   struct table_link link;  // by its key
-  struct workqueue *queue;
-  struct item *next;    // in the line
-  struct timer *timer;  // NULL until a delay is first wished
-  msec due;             // when the timer is set
-  msec since;           // in the line or being processed since
-  msec not_before;      // the server asked for it
+  struct item *next;       // in the line
+  struct due due;          // among those that come later
+  msec since;              // in the line or being processed since
+  msec not_before;         // the server asked for it
   unsigned failures;
   bool waiting;  // in the line
   bool busy;     // being processed
@@ -27,13 +28,14 @@ struct item {
 };
 
 struct workqueue {
-  uv_loop_t *loop;
   char *name;
   unsigned concurrency;
   workqueue_fn *fn;
   void *context;
   bool running;
   struct timer *pump;
+  struct due_heap later;
+  struct timer *alarm;        // at the first of these
   struct table *items;        // all that are in some state
   struct item *first, *last;  // the line
   size_t waiting, busy;
@@ -58,16 +60,19 @@ static struct item *find(const struct workqueue *q, const char *key) {
   return (struct item *)table_get(q->items, key);
 }
 
+static struct item *item_of_due(struct due *d) {
+  return (struct item *)(uintptr_t)((char *)d - offsetof(struct item, due));
+}
+
 static void forget(struct workqueue *q, struct item *i) {
   table_remove(q->items, &i->link);
-  timer_free(i->timer);
+  due_heap_remove(&q->later, &i->due);
   free(i);
 }
 
 // An item without any state left is forgotten.
 static void tidy(struct workqueue *q, struct item *i) {
-  bool timed = i->timer != NULL && timer_is_set(i->timer);
-  if (!i->waiting && !i->busy && !timed && i->failures == 0) forget(q, i);
+  if (!i->waiting && !i->busy && i->due.place == 0 && i->failures == 0) forget(q, i);
 }
 
 static struct item *item_of(struct workqueue *q, const char *key) {
@@ -75,7 +80,6 @@ static struct item *item_of(struct workqueue *q, const char *key) {
   if (i != NULL) return i;
   size_t size = strlen(key) + 1;
   i = mem_alloc(sizeof *i + size);
-  i->queue = q;
   memcpy(i->key, key, size);
   table_add(q->items, &i->link, i->key);
   return i;
@@ -135,17 +139,28 @@ static void on_pump(void *context) {
   wake(q);
 }
 
-static void on_due(void *context) {
-  struct item *i = context;
-  append(i->queue, i);
+static void set_alarm(struct workqueue *q) {
+  const struct due *first = due_heap_first(&q->later);
+  if (first == NULL) return;
+  const msec delay = first->at - clock_monotonic();
+  timer_set(q->alarm, delay > 0 ? delay : 0);
+}
+
+static void on_alarm(void *context) {
+  struct workqueue *q = context;
+  const msec now = clock_monotonic();
+  for (struct due *d; (d = due_heap_first(&q->later)) != NULL && d->at <= now;) {
+    due_heap_remove(&q->later, d);
+    append(q, item_of_due(d));
+  }
+  set_alarm(q);
 }
 
 static void append_after(struct workqueue *q, struct item *i, msec delay) {
-  msec due = clock_monotonic() + delay;
-  if (i->timer == NULL) i->timer = timer_new(q->loop, on_due, i);
-  if (timer_is_set(i->timer) && i->due <= due) return;
-  i->due = due;
-  timer_set(i->timer, delay);
+  const msec at = clock_monotonic() + delay;
+  if (i->due.place != 0 && i->due.at <= at) return;
+  due_heap_set(&q->later, &i->due, at);
+  if (due_heap_first(&q->later) == &i->due) set_alarm(q);
 }
 
 static void add_metrics(struct workqueue *q, struct metrics *m) {
@@ -165,12 +180,12 @@ struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned conc
                                 void *context, struct metrics *m) {
   assert(concurrency > 0);
   struct workqueue *q = mem_alloc(sizeof *q);
-  q->loop = loop;
   q->name = mem_strdup(name);
   q->concurrency = concurrency;
   q->fn = fn;
   q->context = context;
   q->pump = timer_new(loop, on_pump, q);
+  q->alarm = timer_new(loop, on_alarm, q);
   q->items = table_new();
   if (m != NULL) add_metrics(q, m);
   return q;
@@ -179,8 +194,10 @@ struct workqueue *workqueue_new(uv_loop_t *loop, const char *name, unsigned conc
 void workqueue_free(struct workqueue *q) {
   if (q == NULL) return;
   timer_free(q->pump);
+  timer_free(q->alarm);
   table_each (q->items, link) forget(q, (struct item *)link);
   table_free(q->items);
+  due_heap_done(&q->later);
   free(q->name);
   free(q);
 }
