@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from control_plane import TOKEN
+from control_plane import TOKEN, until_it_is_ready
 
 GROUP = "/apis/rl-arena.io/v1alpha1"
 PATHS = {
@@ -47,11 +47,10 @@ class Api:
     def connect(self, seconds: float | None = 30) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=seconds)
 
-    def call(self, method: str, path: str, body: Object | None = None) -> Object:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        if method == "PATCH":
-            headers["Content-Type"] = "application/merge-patch+json"
-        data = None if body is None else json.dumps(body)
+    def ask(
+        self, method: str, path: str, data: str | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Once more when the kept connection has ended meanwhile."""
         for again in (True, False):
             connection = getattr(self.local, "connection", None)
             if connection is None:
@@ -59,13 +58,23 @@ class Api:
             try:
                 connection.request(method, path, data, headers)
                 answer = connection.getresponse()
-                text = answer.read()
-                break
+                return answer, answer.read()
             except (OSError, http.client.HTTPException):
                 connection.close()
                 self.local.connection = None
                 if not again:
                     raise
+        raise AssertionError("not reached")
+
+    def call(self, method: str, path: str, body: Object | None = None) -> Object:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        if method == "PATCH":
+            headers["Content-Type"] = "application/merge-patch+json"
+        data = None if body is None else json.dumps(body)
+        for _ in until_it_is_ready():
+            answer, text = self.ask(method, path, data, headers)
+            if answer.status != 429:
+                break
         if answer.status >= 300:
             raise ApiError(answer.status, text.decode(errors="replace"))
         found: Object = json.loads(text)

@@ -16,7 +16,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "test" / "integration" / "kube"))
 
-from control_plane import TOKEN, ControlPlane, find_program, wait_until  # noqa: E402
+from control_plane import TOKEN, ControlPlane, find_program, until_it_is_ready, wait_until  # noqa: E402
 
 GROUP = "/apis/rl-arena.io/v1alpha1"
 KINDS = ("agents", "submissions", "matches", "matchmakingqueues")
@@ -60,13 +60,16 @@ class Plane:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
-        connection = http.client.HTTPSConnection("127.0.0.1", self.control.port, context=self.context, timeout=30)
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
+        for _ in until_it_is_ready():
+            connection = http.client.HTTPSConnection("127.0.0.1", self.control.port, context=self.context, timeout=30)
+            try:
+                connection.request(method, path, None if body is None else json.dumps(body), headers)
+                answer = connection.getresponse()
+                text = answer.read()
+            finally:
+                connection.close()
+            if answer.status != 429:
+                break
         if answer.status >= 300:
             raise ApiError(answer.status, text.decode(errors="replace"))
         return dict(json.loads(text))

@@ -12,6 +12,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 CACHE = pathlib.Path(os.environ.get("ARENA_CACHE", "/var/cache/rl-arena"))
@@ -39,6 +40,15 @@ def wait_until(what: str, seen: Any, seconds: float = 180) -> Any:
             return value
         time.sleep(0.02)
     raise AssertionError(f"gave up waiting until {what}")
+
+
+def until_it_is_ready(seconds: float = 60) -> Iterator[None]:
+    """For a call that is answered with 429 while an API server that has just started fills its caches."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.1)
+    raise AssertionError("the API server still answers with 429")
 
 
 class ControlPlane:
@@ -108,8 +118,14 @@ class ControlPlane:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": kind},
         )
-        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
-            text = answer.read()
+        for _ in until_it_is_ready():
+            try:
+                with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+                    text = answer.read()
+                break
+            except urllib.error.HTTPError as error:
+                if error.code != 429:
+                    raise
         return json.loads(text) if parse else text
 
     # ConfigMaps of one namespace.
