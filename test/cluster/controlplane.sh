@@ -12,8 +12,9 @@ etcd_up() {
         --unsafe-no-fsync
 }
 
+# What etcd can do is asked once, when the API server starts: another etcd is a reason to start it again.
 apiserver_up() {
-    service_start kube-apiserver "$ARENA_PKI/apiserver.crt" \
+    service_start kube-apiserver "$ARENA_PKI/apiserver.crt,$CLUSTER_DIR/go/etcd/go.sum" \
         nsenter --net="/run/netns/$ARENA_NETNS" -- "$(gobin_path kube-apiserver)" \
         --etcd-servers http://127.0.0.1:2379 \
         --bind-address 0.0.0.0 --advertise-address "$NODE_ADDRESS" --secure-port 6443 \

@@ -87,8 +87,11 @@ gobin_build() {
         cd "$CLUSTER_DIR/go/$module" || exit 1
         export CGO_ENABLED=0 GOTOOLCHAIN=local GOEXPERIMENT=
         # Trivy imports encoding/json/v2, an experiment still in this Go. What is compiled with another set of
-        # experiments cannot be used again, and the others have many packages in common with Trivy (align.py).
-        [ "$module" = kubernetes ] || GOEXPERIMENT=jsonv2
+        # experiments cannot be used again, and most others have many packages in common with Trivy (align.py).
+        case $module in
+        kubernetes | etcd) ;;
+        *) GOEXPERIMENT=jsonv2 ;;
+        esac
         # Debugging data would be thrown away by the linker; not making it and
         # collecting the compiler's garbage less often saves a third of the time.
         if [ "$(awk '/^MemAvailable/ { print $2 }' /proc/meminfo)" -gt 6000000 ]; then
