@@ -152,7 +152,8 @@ class Bench:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         kept.setdefault("plain loop", []).append(used * 1000 / count)
-        assert found["failed"] == 0, found
+        # A Pod may have gone before its last DELETE; more than a few of these, and it is not the same work.
+        assert found["failed"] == 0 and found["gone"] * 1000 <= found["writes"], found
         self.clear()
         return count / found["seconds"]
 

@@ -274,15 +274,12 @@ static bool is_current(const struct manager *m) {
   return true;
 }
 
-// The first look is at all there is, and at what Jobs and Pods are left of.
+// The first look is at all there is. What else there is, Jobs and Pods, is looked at with whom it belongs to.
 static void enqueue_everything(struct manager *m) {
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
     cache_each (m->caches[RECONCILERS[i].cache], struct meta, meta)
       manager_enqueue(m, (enum reconciler_id)i, meta->name);
   }
-  cache_each (m->caches[CACHE_JOBS], struct job, job) manager_enqueue(m, RECONCILE_SUBMISSION, job->submission);
-  cache_each (m->caches[CACHE_BUILD_PODS], struct pod, pod) manager_enqueue(m, RECONCILE_SUBMISSION, pod->submission);
-  cache_each (m->caches[CACHE_AGENT_PODS], struct pod, pod) manager_enqueue(m, RECONCILE_MATCH, pod->match);
 }
 
 static void start_if_ready(struct manager *m) {

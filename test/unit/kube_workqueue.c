@@ -136,6 +136,21 @@ static void test_after(void **state) {
   run_and_expect(f, "r r ");
 }
 
+// The teardown frees it: nothing of them is left, as the sanitizers see.
+static void test_freed_with_much_to_come(void **state) {
+  struct fixture *f = *state;
+  workqueue_start(f->queue);
+  for (int i = 0; i < 100; i++) {
+    char key[16];
+    snprintf(key, sizeof key, "key-%d", i * 37 % 100);
+    workqueue_add_after(f->queue, key, 1000 * 1000 + i * 61 % 100);
+  }
+  f->again = 1000 * 1000;
+  workqueue_add(f->queue, "again");
+  uv_run(&f->loop, UV_RUN_NOWAIT);
+  assert_string_equal(str_text(&f->log), "again ");
+}
+
 static void test_stop(void **state) {
   struct fixture *f = *state;
   workqueue_start(f->queue);
@@ -175,8 +190,15 @@ static void test_backoff(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_order_and_once), TEST(test_busy), TEST(test_failures), TEST(test_server_asked_to_wait),
-      TEST(test_after),          TEST(test_stop), TEST(test_many),     cmocka_unit_test(test_backoff),
+      TEST(test_order_and_once),
+      TEST(test_busy),
+      TEST(test_failures),
+      TEST(test_server_asked_to_wait),
+      TEST(test_after),
+      TEST(test_stop),
+      TEST(test_many),
+      TEST(test_freed_with_much_to_come),
+      cmocka_unit_test(test_backoff),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

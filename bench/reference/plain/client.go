@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -38,6 +39,9 @@ func (c *client) open(method, path string, body []byte) (*http.Response, error) 
 	return c.http.Do(request)
 }
 
+// errGone is of a DELETE of what is not there any more.
+var errGone = errors.New("what is to be deleted has gone")
+
 // call answers with the body; what is not 2xx is an error.
 func (c *client) call(method, path string, body []byte) ([]byte, error) {
 	answer, err := c.open(method, path, body)
@@ -46,9 +50,9 @@ func (c *client) call(method, path string, body []byte) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	// What is to be deleted and has gone already is no failure, to a kubelet neither.
-	gone := method == http.MethodDelete && answer.StatusCode == http.StatusNotFound
-	if err == nil && answer.StatusCode >= 300 && !gone {
+	if err == nil && method == http.MethodDelete && answer.StatusCode == http.StatusNotFound {
+		err = errGone
+	} else if err == nil && answer.StatusCode >= 300 {
 		err = fmt.Errorf("%s %s: %d %s", method, path, answer.StatusCode, text)
 	}
 	return text, err

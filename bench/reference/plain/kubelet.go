@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,7 +32,7 @@ func kubelet(api *client, namespace string) error {
 				case name := <-deleted:
 					_, err = api.call(http.MethodDelete, pods+"/"+name, []byte(`{"gracePeriodSeconds":0}`))
 				}
-				if err != nil {
+				if err != nil && !errors.Is(err, errGone) {
 					fmt.Fprintln(os.Stderr, err)
 				}
 			}

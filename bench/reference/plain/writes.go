@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -16,7 +17,7 @@ func writes(api *client, file string) error {
 	if err != nil {
 		return err
 	}
-	var next, done, failed atomic.Int64
+	var next, done, failed, gone atomic.Int64
 	var all sync.WaitGroup
 	began := time.Now()
 	for range p.Concurrency {
@@ -27,6 +28,10 @@ func writes(api *client, file string) error {
 				uid := ""
 				for i, s := range p.Steps {
 					answer, err := p.run(api, number, uid, s)
+					if errors.Is(err, errGone) {
+						gone.Add(1)
+						continue
+					}
 					if err != nil {
 						failed.Add(1)
 						fmt.Fprintln(os.Stderr, err)
@@ -44,6 +49,7 @@ func writes(api *client, file string) error {
 		}()
 	}
 	all.Wait()
-	fmt.Printf(`{"seconds":%f,"writes":%d,"failed":%d}`+"\n", time.Since(began).Seconds(), done.Load(), failed.Load())
+	fmt.Printf(`{"seconds":%f,"writes":%d,"failed":%d,"gone":%d}`+"\n", time.Since(began).Seconds(), done.Load(),
+		failed.Load(), gone.Load())
 	return nil
 }
