@@ -93,7 +93,7 @@ class Watch:
 
 
 def pid_of(program: str) -> int:
-    """Of the one process in the cluster's Pods whose command has this word."""
+    """Of the one process in the cluster's Pods whose command has a path that ends like this."""
     found = []
     for folder in pathlib.Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -103,7 +103,7 @@ def pid_of(program: str) -> int:
             inside = b"kubepods" in (folder / "cgroup").read_bytes()
         except OSError:
             continue
-        if inside and any(pathlib.PurePath(word.decode(errors="replace")).name == program for word in words):
+        if inside and any(word.endswith(f"/{program}".encode()) for word in words):
             found.append(int(folder.name))
     if not found:
         raise RuntimeError(f"no process of {program} in the cluster")
