@@ -9,7 +9,10 @@
 
 #include "submission.h"
 
-enum { SEND_AGAIN_MS = 2000 };  // at most between two tries of a write
+enum {
+  SEND_AGAIN_MS = 2000,  // at most between two tries of a write
+  CHILD_TRIES = 12,      // about nine seconds
+};
 
 struct run {
   struct manager *m;
@@ -44,11 +47,22 @@ static void action_succeeded(struct run *r) {
   next_action(r);
 }
 
-// Whether the write may have been done although its answer did not come.
+// What is made for another object, under a name that follows from it, and what is deleted by its uid: decided once
+// more, by caches that may be behind, it comes to the same.
+static bool is_same_again(const struct action *a) {
+  return a->type == ACTION_DELETE ||
+         (a->type == ACTION_CREATE && json_length(json_get(json_at(a->body, "metadata", NULL), "ownerReferences")) > 0);
+}
+
+// Whether the write may have been done although its answer did not come. Once it may have been, an answer that asks to
+// come later says nothing of it either.
 static bool is_unknown(const struct run *r, const struct error *e) {
-  const enum action_type t = r->plan.actions[r->at].type;
-  const bool writes = t == ACTION_CREATE || t == ACTION_DELETE || t == ACTION_PATCH_STATUS;
-  return writes && (e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_INTERNAL);
+  const struct action *a = &r->plan.actions[r->at];
+  const bool writes = a->type == ACTION_CREATE || a->type == ACTION_DELETE || a->type == ACTION_PATCH_STATUS;
+  // A webhook that always fails would hold the plan, its agents and a place in the queue for as long as it does.
+  if (!writes || (r->tries >= CHILD_TRIES && is_same_again(a))) return false;
+  return e->code == ERR_UNAVAILABLE || e->code == ERR_TIMEOUT || e->code == ERR_INTERNAL ||
+         (e->code == ERR_BUSY && r->tries > 0);
 }
 
 // Until it is known nothing else may be decided about the plan's agents: the caches may be behind the write,
@@ -57,8 +71,9 @@ static bool is_unknown(const struct run *r, const struct error *e) {
 static void send_again(struct run *r, const struct error *e) {
   const struct action *a = &r->plan.actions[r->at];
   log_warn("write without an answer, sent again", "kind", a->kind->kind, "name", a->name, "error", e->text);
-  const msec delay = workqueue_backoff(++r->tries);
-  timer_set(r->later, delay < SEND_AGAIN_MS ? delay : SEND_AGAIN_MS);
+  const msec patience = workqueue_backoff(++r->tries);
+  const msec delay = patience < SEND_AGAIN_MS ? patience : SEND_AGAIN_MS;
+  timer_set(r->later, delay > e->retry_after_ms ? delay : e->retry_after_ms);
 }
 
 static void action_failed(struct run *r, const struct error *e) {
@@ -222,6 +237,7 @@ static void delete_object(struct run *r, const struct action *a) {
 static void reread(void *context, const struct kube_answer *answer, const struct error *e) {
   struct run *r = context;
   if (e != NULL) {
+    if (e->code == ERR_BUSY) r->tries++;  // it is not known yet what is there
     action_failed(r, e);
     return;
   }

@@ -54,13 +54,16 @@ static void agent_changed(struct manager *m, const struct agent *before, const s
   enqueue_all(m, RECONCILE_MATCH, m->agent_matches, name);
 }
 
+// Nothing is read for it any more.
+static bool is_decided(const struct submission *s) {
+  return condition_is_true(&s->status.conditions, "Ready") || condition_is_true(&s->status.conditions, "Stalled");
+}
+
 static void submission_changed(struct manager *m, const struct submission *before, const struct submission *after) {
   const struct submission *s = after ? after : before;
   if (before == NULL) index_add(m->agent_submissions, s->agent, s->meta.name);
-  if (after == NULL) {
-    index_remove(m->agent_submissions, s->agent, s->meta.name);
-    map_remove(m->logs, s->meta.name);
-  }
+  if (after == NULL) index_remove(m->agent_submissions, s->agent, s->meta.name);
+  if (after == NULL || is_decided(after)) map_remove(m->logs, s->meta.name);
   manager_enqueue(m, RECONCILE_SUBMISSION, s->meta.name);
   manager_enqueue(m, RECONCILE_AGENT, s->agent);
   // The next submission of the agent waits for its version until this one has its own.

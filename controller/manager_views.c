@@ -42,7 +42,8 @@ struct cache *manager_cache_of(struct manager *m, const struct kube_kind *kind, 
 void manager_keep_log(struct manager *m, const char *pod, const char *pod_uid, const char *container,
                       const char *text) {
   const struct pod *p = cache_get(m->caches[CACHE_BUILD_PODS], pod);
-  if (p == NULL || p->submission == NULL) return;  // the Pod is gone; decisions see that
+  // The Pod is gone: decisions see that. Or nobody is left to want it, or to tell that it can go.
+  if (p == NULL || manager_submission(m, p->submission) == NULL) return;
   struct kept_log *l = mem_alloc(sizeof(*l));
   *l = (struct kept_log){.pod_uid = mem_strdup(pod_uid), .container = mem_strdup(container), .text = mem_strdup(text)};
   map_put(m->logs, p->submission, l);
@@ -171,6 +172,14 @@ static unsigned pod_stage(const struct pod *p) {
   return c != NULL && c->running ? 1 : 0;
 }
 
+// While nobody tells of its changes it is not known to have had none.
+static msec pod_seen(struct manager *m, const struct pod *p) {
+  const msec now = clock_monotonic();
+  const msec seen = seen_for(m->seen_pods, p->meta.name, p->meta.uid, pod_stage(p), now);
+  const msec followed = cache_followed(m->caches[CACHE_AGENT_PODS], now);
+  return seen < followed ? seen : followed;
+}
+
 static void look_at_seat(struct manager *m, const struct match *x, unsigned i, struct seat_view *ret) {
   const char *agent = x->participants[i].agent;
   ret->agent = manager_agent(m, agent);
@@ -182,7 +191,7 @@ static void look_at_seat(struct manager *m, const struct match *x, unsigned i, s
   name_agent_pod(pod, x->meta.name, i);
   const struct pod *p = cache_get(m->caches[CACHE_AGENT_PODS], pod);
   ret->pod = p != NULL && text_equal(p->meta.owner_uid, x->meta.uid) ? p : NULL;
-  if (ret->pod != NULL) ret->seen = seen_for(m->seen_pods, pod, p->meta.uid, pod_stage(p), clock_monotonic());
+  if (ret->pod != NULL) ret->seen = pod_seen(m, p);
   size_t count;
   const char *const *names = index_get(m->agent_matches, agent, &count);
   for (size_t k = 0; k < count; k++) {

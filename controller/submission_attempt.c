@@ -176,7 +176,7 @@ bool ending_from_outside(struct submission_step *s, const struct job *job, const
   }
   // The Job's own deadline is far beyond its Pod's: no node took it.
   if (job->failed && text_equal(job->failed_reason, DEADLINE)) {
-    ending_set(ret, ENDING_FAILURE, DEADLINE, "it waited for a day for a node that has room for it");
+    ending_set(ret, ENDING_FAILURE, "Unschedulable", "it waited for a day for a node that has room for it");
     return true;
   }
   if (pod && !text_empty(pod->reason)) {

@@ -152,12 +152,12 @@ const char *words_advice(const char *reason, const char *message) {
       {"OOMKilled", "Make the build need less memory (fewer or prebuilt packages), then apply a new Submission."},
       {"DeadlineExceeded",
        "Make it faster or raise spec.build.timeoutSeconds in a new Submission; if it waited for a node or an image, "
-       "tell "
-       "the arena's operator."},
+       "tell the arena's operator."},
       {"Evicted", "It needs less disk or the node was short of it: make it smaller, then apply a new Submission."},
       {"PodLost",
        "The platform lost it, which is not the source's fault: apply a new Submission, or tell the arena's operator."},
       {"Disrupted", "The platform took it away, which is not the source's fault: apply a new Submission."},
+      {"Unschedulable", "No node had room for it, which is not the source's fault: tell the arena's operator."},
       {"PushFailed",
        "The registry did not take the image, which is not the source's fault: tell the arena's operator."},
       {"BadImage", "Fix the Dockerfile, then apply a new Submission."},

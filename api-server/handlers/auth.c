@@ -83,7 +83,7 @@ static struct account *account_new(struct exchange *x) {
 // What signing in costs; `what`: "new" or "check".
 static void count_hash(const struct account *a, const char *what) {
   struct metrics *m = exchange_app(a->exchange)->metrics;
-  metric_add(metrics_counter(m, "arena_password_hashes_total", "Password hashes computed.", "what"), what, 1);
+  metric_add(metrics_counter(m, "rl_arena_password_hashes_total", "Password hashes computed.", "what"), what, 1);
 }
 
 // The line of hashes is as long as it may be.

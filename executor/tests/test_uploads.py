@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from test_hostile_servers import good_reset, served
 from test_matches import Table
 from test_replays import made
 
-from rl_arena.executor import config, upload
+from rl_arena.executor import config, late_uploads, upload
+from rl_arena.executor.store import Store
 from rl_arena.executor.upload import Uploader
 from rl_arena.proto import executor_pb2 as pb
 
@@ -184,6 +186,7 @@ def test_a_match_reports_where_its_replay_is(specs, tmp_path, away):
 
     asyncio.run(scenario())
     assert len(list((tmp_path / "replays").glob("*.html"))) == 1
+    assert len(list((tmp_path / "replays").glob("*.upload"))) == (1 if away else 0)
     stored = json.loads(next((tmp_path / "replays").glob("*.result")).read_text())
     assert ("executor" in stored["replayUrl"]) is away
 
@@ -201,3 +204,50 @@ def test_configuration(monkeypatch):
     monkeypatch.setenv("REPLAY_UPLOAD_URL", "api-server:8081")
     with pytest.raises(config.ConfigError, match="REPLAY_UPLOAD_URL"):
         config.load()
+
+
+def late(specs, folder: Path, front: Front, seconds: float = 20) -> Store:
+    """A match whose replay waits, and one turn of bringing what waits."""
+
+    async def scenario() -> Store:
+        store, _, response = made(specs, folder)
+        store.set_waiting(response.match_id, response.attempt)
+        (folder / "token").write_text("abc")
+        async with front.serve() as url:
+            await late_uploads.bring(store, Uploader(url, str(folder / "token"), seconds))
+        return store
+
+    return asyncio.run(scenario())
+
+
+def test_a_replay_that_waited_is_brought_once(specs, tmp_path):
+    front = Front()
+    assert late(specs, tmp_path, front).waiting() == []
+    assert [query for _, query, _, _ in front.requests] == ["kind=html&attempt=1", "kind=json&attempt=1"]
+    assert front.requests[0][2] == (tmp_path / "m-1.html").read_bytes()
+    assert front.requests[1][2] == (tmp_path / "m-1.json.gz").read_bytes()
+
+
+def test_a_replay_waits_on_while_the_front_is_away(specs, tmp_path):
+    assert late(specs, tmp_path, Front(*[503] * 1000), 0.3).waiting() == [("m", 1)]
+
+
+def test_a_replay_that_is_refused_waits_no_more(specs, tmp_path):
+    assert late(specs, tmp_path, Front(413)).waiting() == []
+
+
+def test_a_replay_that_was_trimmed_waits_no_more(specs, tmp_path):
+    front = Front()
+    store = Store(str(tmp_path), "http://executor/replays", 1 << 20)
+    store.set_waiting("gone-7", 2)
+    assert store.waiting() == [("gone-7", 2)]
+    assert late(specs, tmp_path, front).waiting() == []
+
+
+def test_what_cannot_be_brought_does_not_keep_others_waiting(tmp_path):
+    store = Store(str(tmp_path), "http://executor/replays", 1 << 20)
+    for name in ("a", "b"):
+        store.set_waiting(name, 1)
+        time.sleep(0.01)
+    store.set_waiting("a", 1)
+    assert store.waiting() == [("b", 1), ("a", 1)]

@@ -26,7 +26,7 @@ enum {
   WATCH_SECONDS_SPREAD = 300,
   WATCH_SLACK_MS = 10 * 1000,
   BACKOFF_FIRST_MS = 800,
-  BACKOFF_MOST_MS = 30 * 1000,
+  BACKOFF_MOST_MS = 10 * 1000,
   SHORT_WATCH_MS = 1000,
   REFUSALS_BEFORE_LIST = 3,
   CATCH_UP_MS = 30 * 1000,
@@ -56,6 +56,8 @@ struct cache {
   struct watch_feed feed;
   bool progress;  // this watch brought something
   msec watch_started;
+  msec followed_since;       // watched without a break; 0: not right now
+  bool gone;                 // a watch ended with 410 and was followed by a list at once; none has lasted since
   struct error watch_error;  // an ERROR event, or what the feed or the store could not take
 };
 
@@ -114,6 +116,10 @@ bool cache_is_current(const struct cache *c) {
   return c->is_synced && c->wanted == 0;
 }
 
+msec cache_followed(const struct cache *c, msec now) {
+  return c->followed_since != 0 ? now - c->followed_since : 0;
+}
+
 uint64_t cache_version(const struct cache *c) {
   return store_version(c->store);
 }
@@ -149,6 +155,7 @@ void cache_observe_deleted(struct cache *c, const char *name, const char *uid) {
 // Tries again later: at least as late as the server asked, with more patience after each failure.
 static void retry(struct cache *c, bool list, const char *what, const struct error *e) {
   c->list_next = list;
+  c->followed_since = 0;
   c->failures++;
   msec delay = backoff_jitter(backoff_delay(c->failures, BACKOFF_FIRST_MS, BACKOFF_MOST_MS), 1.0, backoff_random());
   if (delay < e->retry_after_ms) delay = e->retry_after_ms;
@@ -189,6 +196,8 @@ void cache_catch_up(struct cache *c, uint64_t version) {
   c->call = NULL;
   timer_clear(c->timer);
   forget_list(c);
+  c->followed_since = 0;
+  c->failures = 0;
   start_list(c);
 }
 
@@ -326,8 +335,19 @@ static void on_watch_end(void *context, const struct kube_answer *answer, const 
   else
     watch_feed_end(&c->feed, &e);
 
-  bool lived = c->progress || (answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS);
+  const bool lasted = answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS;
+  const bool lived = c->progress || lasted;
   if (lived) c->failures = 0;
+  if (lasted) c->gone = false;
+  if (e.code == ERR_GONE && !c->gone) {
+    // An API server that answers, after whatever it was away for, is not waited for once more; but not again and again.
+    log_info("watch ended, listing again", "kind", c->type.kind->kind, "error", e.text);
+    c->gone = true;
+    c->followed_since = 0;
+    c->failures = 0;
+    start_list(c);
+    return;
+  }
   if (e.code == ERR_NONE && lived) {
     start_watch(c);  // its time was over, as asked
     return;
@@ -355,6 +375,7 @@ static void start_watch(struct cache *c) {
   c->progress = false;
   c->watch_error = (struct error){0};
   c->watch_started = clock_monotonic();
+  if (c->followed_since == 0) c->followed_since = c->watch_started;
   struct kube_request r = {
       .method = "GET",
       .kind = c->type.kind,

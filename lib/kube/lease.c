@@ -19,7 +19,7 @@ enum {
   DURATION_SECONDS = 15,
   RENEW_DEADLINE_MS = 10 * 1000,
   RETRY_MS = 2 * 1000,
-  REQUEST_MS = 5 * 1000,  // half the deadline: a call into a dead connection leaves time for another
+  REQUEST_MS = 3 * 1000,  // after a call into a dead connection, and the pause behind it, there is time for another
   RELEASE_MS = 3 * 1000,
 };
 #define RETRY_JITTER 0.2

@@ -143,6 +143,10 @@ static void remove_node(struct store *s, struct node *n) {
 
 static void put_node(struct store *s, struct node *take_node) {
   struct node *before = find(s->nodes, meta_of(take_node)->name);
+  if (before != NULL && !text_equal(meta_of(before)->uid, meta_of(take_node)->uid)) {
+    remove_node(s, before);  // deleted and made anew while nobody told: another object, whatever its name
+    before = NULL;
+  }
   if (before != NULL) table_remove(s->nodes, &before->link);
   add_to(s->nodes, take_node);
   report(s, before, take_node);

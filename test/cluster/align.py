@@ -4,7 +4,8 @@
     test/cluster/align.py        changes go.mod and go.sum; run it after raising a version, then ./arena test
 
 A package is then compiled once for all of them instead of once for each: a quarter of all that there is to compile.
-The highest version that any of them asks for wins. Kubernetes and etcd are left alone: their parts fit each other exactly.
+The highest version that any of them asks for wins. Kubernetes and etcd are left alone: their parts fit each other
+exactly.
 """
 
 from __future__ import annotations

@@ -117,6 +117,12 @@ const void *cache_get(const struct cache *c, const char *name) {
   return store_get(c->store, name);
 }
 
+// A watch of the model's is late or cut by the events that it does not get, not by time.
+msec cache_followed(const struct cache *c, msec now) {
+  (void)c, (void)now;
+  return INT64_MAX;
+}
+
 size_t cache_count(const struct cache *c) {
   return store_count(c->store);
 }

@@ -27,6 +27,7 @@ struct world {
   uint64_t version;
   msec now;
   msec jumped;          // by which the wall clock was set: the monotonic clock is now - jumped
+  msec watched_since;   // monotonic: when the watches were broken and began again; 0: never
   unsigned writes;      // API writes so far
   unsigned stop_after;  // the controller dies before the write that follows this many; 0: it lives
   bool dead;

@@ -184,6 +184,39 @@ static void a_patch_without_an_answer_is_sent_again(void **state) {
   assert_int_equal(seen, 5);
 }
 
+static void a_patch_without_an_answer_is_sent_again_when_the_server_is_busy_then(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_patch();
+  run(&plan, (const struct script[]){{"PATCH", ERR_UNAVAILABLE, NULL},
+                                     {"PATCH", ERR_BUSY, NULL},
+                                     {"PATCH", ERR_CONFLICT, NULL},
+                                     {"GET", ERR_BUSY, NULL},
+                                     {"PATCH", ERR_CONFLICT, NULL},
+                                     {"GET", ERR_NONE, AGENT("5")},
+                                     {0}});
+  assert_int_equal(result, ERR_CONFLICT);
+  assert_int_equal(seen, 5);
+}
+
+// One that was refused is known not to have been done.
+static void a_patch_that_the_server_had_no_time_for_ends_the_plan(void **state) {
+  (void)state;
+  struct plan plan = plan_of_a_patch();
+  run(&plan, (const struct script[]){{"PATCH", ERR_BUSY, NULL}, {0}});
+  assert_int_equal(result, ERR_BUSY);
+}
+
+// A webhook that is away, for example: other plans have a turn, and this one is decided anew.
+static void a_child_that_can_not_be_made_is_given_up_for_now(void **state) {
+  (void)state;
+  enum { TRIES = 13 };
+  struct script answers[TRIES + 1] = {0};
+  for (int i = 0; i < TRIES; i++) answers[i] = (struct script){"POST", ERR_UNAVAILABLE, NULL};
+  struct plan plan = plan_of_a_child();
+  run(&plan, answers);
+  assert_int_equal(result, ERR_UNAVAILABLE);
+}
+
 // Else the next decision would be made without it: the watch may be as dead as the connection was.
 static void a_patch_that_was_done_without_an_answer_is_in_the_cache(void **state) {
   (void)state;
@@ -233,6 +266,9 @@ int main(void) {
       cmocka_unit_test(a_child_of_ours_that_exists_is_what_was_wanted),
       cmocka_unit_test(a_child_of_somebody_else_fails_the_plan),
       cmocka_unit_test(a_child_that_was_collected_meanwhile_is_tried_again),
+      cmocka_unit_test(a_patch_without_an_answer_is_sent_again_when_the_server_is_busy_then),
+      cmocka_unit_test(a_patch_that_the_server_had_no_time_for_ends_the_plan),
+      cmocka_unit_test(a_child_that_can_not_be_made_is_given_up_for_now),
       cmocka_unit_test(a_patch_without_an_answer_is_sent_again),
       cmocka_unit_test(a_patch_that_was_done_without_an_answer_is_in_the_cache),
       cmocka_unit_test(what_a_conflict_is_with_is_in_the_cache_before_the_plan_ends),

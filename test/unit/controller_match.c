@@ -330,6 +330,27 @@ static void a_container_that_ends_before_it_serves_forfeits(void **state) {
   assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
 }
 
+static void an_agent_is_not_too_late_for_time_in_which_nobody_watched_its_pod(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-0",
+              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
+              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  world_patch(w, "Pod", "m-agent-1",
+              "{'status':{'phase':'Running','podIP':'10.0.0.2',"
+              "'containerStatuses':[{'name':'agent','ready':false,'state':{'running':{}}}]}}");
+  world_wait(w, 25000, 1000);
+  w->watched_since = w->now;
+  world_wait(w, 25000, 1000);
+  assert_condition(w, "m", "Prepared", "False/PodsStarting");
+  w->game.failure[1] = WIRE_FAILURE_STARTUP;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
+}
+
 // How an agent that is about to lose could make the match a fault of the platform, and so unrated.
 static void a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits(void **state) {
   struct world *w = *state;
@@ -607,6 +628,7 @@ int main(void) {
       scenario(a_match_waits_for_the_submission_that_it_asks_for),
       scenario(a_suspended_agent_plays_no_match_by_hand_either),
       scenario(a_match_without_a_queue_waits_with_a_reason),
+      scenario(an_agent_is_not_too_late_for_time_in_which_nobody_watched_its_pod),
       scenario(a_finished_match_is_removed_after_its_ttl),
       scenario(a_deleted_match_that_is_held_is_in_nobodys_way),
       scenario(the_replay_shows_display_names),

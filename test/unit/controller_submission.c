@@ -444,8 +444,7 @@ static void how_an_attempt_ended_is_told_apart(void **state) {
       {"Error", "NodeLost", NULL, "BackoffLimitExceeded", "NodeLost", "the node ended the Pod"},
       {"Error", "DeadlineExceeded", "longer than allowed", "BackoffLimitExceeded", "DeadlineExceeded",
        "it took longer than 900 s"},
-      {"Error", NULL, NULL, "DeadlineExceeded", "DeadlineExceeded",
-       "it waited for a day for a node that has room for it"},
+      {"Error", NULL, NULL, "DeadlineExceeded", "Unschedulable", "it waited for a day for a node that has room for it"},
       {"Error", NULL, NULL, "BackoffLimitExceeded", "BuildFailed", "it ended with exit code 1 without a word"},
   };
   (void)state;

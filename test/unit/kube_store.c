@@ -141,7 +141,7 @@ static void test_relist(void **state) {
   listed(f, "c", "4", 15, "q");  // another of the name
   listed(f, "d", "5", 16, "n");
   end_list(f, 20);
-  expect(f, "-b c:z>q +d=n ");
+  expect(f, "-b -c +c=q +d=n ");
 
   store_list_begin(f->store);
   struct error e = {0};

@@ -120,8 +120,8 @@ class Matches:
             response.replay_sha256 = made.game_sha256
             if request.record_replay:
                 await asyncio.to_thread(self._store.save_replay, response, made)
-                if self._uploader is not None:
-                    await self._uploader.upload(response, made)
+                if self._uploader is not None and not await self._uploader.upload(response, made):
+                    await asyncio.to_thread(self._store.set_waiting, *key)
             await asyncio.to_thread(self._store.save_result, response)
         except Exception:
             log.fault("match failed", match=key[0], attempt=key[1])

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from rl_arena import __version__
 from rl_arena.executor import config as configuration
-from rl_arena.executor import environments, log
+from rl_arena.executor import environments, late_uploads, log
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
 from rl_arena.executor.store import Store
@@ -47,6 +47,8 @@ async def serve(config: configuration.Config, specs: dict[str, environments.Spec
     await server.start()
     log.info("executor ready", version=__version__, port=port, http=config.http_port, environments=sorted(specs))
 
+    late = asyncio.create_task(late_uploads.run(store, uploader)) if uploader else None
+
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -54,6 +56,8 @@ async def serve(config: configuration.Config, specs: dict[str, environments.Spec
     service.draining = True
     await checks.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
     await matches.drain(config.drain_seconds)
+    if late is not None:
+        late.cancel()
     await server.stop(1)
     await runner.cleanup()
     matches.close()

@@ -6,6 +6,7 @@ whole. Where the folder outlives the process, a match finished before a restart 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
@@ -15,6 +16,7 @@ from rl_arena.executor.replay import Replay
 from rl_arena.proto import executor_pb2
 
 MATCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+WAITING = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,126})-([0-9]{1,9})\.upload")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,160}\.(json\.gz|html|result)")
 
 
@@ -66,6 +68,34 @@ class Store:
                 return json_format.Parse(file.read(), executor_pb2.MatchResponse())
         except (OSError, ValueError, json_format.ParseError):
             return None
+
+    # ---- replays that the front has not taken yet: a file of their name beside them
+
+    def set_waiting(self, match_id: str, attempt: int) -> None:
+        """Behind all that wait already."""
+        self._write(f"{self._stem(match_id, attempt)}.upload", b"")
+
+    def waiting(self) -> list[tuple[str, int]]:
+        """Match and attempt, the longest waiting first."""
+        found = []
+        for entry in os.scandir(self.folder):
+            name = WAITING.fullmatch(entry.name)
+            if name is not None:
+                found.append((entry.stat(follow_symlinks=False).st_mtime_ns, name[1], int(name[2])))
+        return [(match_id, attempt) for _, match_id, attempt in sorted(found)]
+
+    def load_replay(self, match_id: str, attempt: int) -> tuple[bytes, bytes] | None:
+        """HTML and packed JSON; None when they were trimmed."""
+        stem = os.path.join(self.folder, self._stem(match_id, attempt))
+        try:
+            with open(f"{stem}.html", "rb") as html, open(f"{stem}.json.gz", "rb") as json_gz:
+                return html.read(), json_gz.read()
+        except FileNotFoundError:
+            return None
+
+    def unset_waiting(self, match_id: str, attempt: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.folder, f"{self._stem(match_id, attempt)}.upload"))
 
     def trim(self) -> None:
         """Removes the oldest files until the folder is within its size."""

@@ -1,7 +1,7 @@
 """Gives finished replays to the arena's front, which keeps and serves them.
 
 The files stay here as well: when the front cannot be reached for a while, the match is reported with this
-executor's own addresses, as it is without a front.
+executor's own addresses, as it is without a front, and the front gets them later (late_uploads.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_WAIT = 8.0
 MAY_PASS = {401, 403, 404, 408, 425, 429}  # a token that is being renewed, a front that is being replaced
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The front will not take it, however often it is asked."""
 
 
@@ -37,12 +37,9 @@ class Uploader:
 
     async def upload(self, response: executor_pb2.MatchResponse, replay: Replay) -> bool:
         """Replaces both addresses in the response when the front has both files."""
-        deadline = time.monotonic() + self._seconds
         try:
-            async with aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(sock_connect=5)) as session:
-                page = await self._put(session, response, "html", replay.html, deadline)
-                data = await self._put(session, response, "json", replay.json_gz, deadline)
-        except (TimeoutError, _Refused) as problem:
+            page, data = await self.bring(response.match_id, response.attempt, replay.html, replay.json_gz)
+        except (TimeoutError, Refused) as problem:
             metrics.uploads.labels("failed").inc()
             log.warning("replay stays here", match=response.match_id, attempt=response.attempt, error=str(problem))
             return False
@@ -50,17 +47,17 @@ class Uploader:
         response.replay_url, response.replay_html_url = data, page
         return True
 
-    async def _put(
-        self,
-        session: aiohttp.ClientSession,
-        response: executor_pb2.MatchResponse,
-        kind: str,
-        content: bytes,
-        deadline: float,
-    ) -> str:
+    async def bring(self, match_id: str, attempt: int, html: bytes, json_gz: bytes) -> tuple[str, str]:
+        """The front's addresses of both files. TimeoutError with the last problem when time is over; Refused."""
+        deadline = time.monotonic() + self._seconds
+        match = f"{self._url}/{urllib.parse.quote(match_id, safe='')}"
+        async with aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(sock_connect=5)) as session:
+            page = await self._put(session, f"{match}?kind=html&attempt={attempt}", html, deadline)
+            data = await self._put(session, f"{match}?kind=json&attempt={attempt}", json_gz, deadline)
+        return page, data
+
+    async def _put(self, session: aiohttp.ClientSession, url: str, content: bytes, deadline: float) -> str:
         """The front's address of it. TimeoutError with the last problem when time is over."""
-        match = urllib.parse.quote(response.match_id, safe="")
-        url = f"{self._url}/{match}?kind={kind}&attempt={response.attempt}"
         wait, problem = FIRST_WAIT, "no time left"
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -83,7 +80,7 @@ class Uploader:
         async with session.put(url, data=content, headers=headers, allow_redirects=False) as answer:
             if answer.status not in (200, 201):
                 if answer.status < 500 and answer.status not in MAY_PASS:
-                    raise _Refused(f"HTTP status {answer.status}")
+                    raise Refused(f"HTTP status {answer.status}")
                 raise ValueError(f"HTTP status {answer.status}")
             body = await answer.content.read(ANSWER_MAX)
             return _address(body)

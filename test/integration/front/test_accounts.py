@@ -141,11 +141,11 @@ def test_login_by_address_or_name_in_either_field(server: ApiServer) -> None:
 
 def test_wrong_and_unknown_get_the_same_answer_for_the_same_work(server: ApiServer) -> None:
     one = server.register()
-    before = server.metric("arena_password_hashes_total")
+    before = server.metric("rl_arena_password_hashes_total")
     wrong = login(server, email=one.name, password="battery staple")
-    after_wrong = server.metric("arena_password_hashes_total")
+    after_wrong = server.metric("rl_arena_password_hashes_total")
     unknown = login(server, email="nobody-at-all", password="battery staple")
-    after_unknown = server.metric("arena_password_hashes_total")
+    after_unknown = server.metric("rl_arena_password_hashes_total")
     refused(wrong, 401)
     assert wrong.json() == unknown.json() and wrong.status_code == unknown.status_code
     assert after_wrong - before == 1 and after_unknown - after_wrong == 1

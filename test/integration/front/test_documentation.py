@@ -75,3 +75,17 @@ def test_the_limits_are_the_configurations(variable: str, shown: str) -> None:
     table = (ROOT / "docs" / "configuration.md").read_text()
     default = re.search(rf"^\| `{variable}` \| `(\d+)` \|", table, re.MULTILINE)
     assert default is not None and shown.format(default[1]) in page()
+
+
+def test_every_metric_is_told() -> None:
+    sources = [*(ROOT / "api-server").rglob("*.c"), *(ROOT / "controller").glob("*.c"), *(ROOT / "lib").rglob("*.c")]
+    made = {
+        name
+        for file in sources
+        for name in re.findall(r'metrics_(?:counter|gauge|histogram)\(\s*\w[\w>-]*,\s*"(\w+)"', file.read_text())
+    }
+    executor = (ROOT / "executor" / "rl_arena" / "executor" / "metrics.py").read_text()
+    made |= set(re.findall(r'(?:Counter|Gauge|Histogram)\(\s*"(\w+)"', executor))
+    told = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.M))
+    assert len(made) > 30
+    assert told == made

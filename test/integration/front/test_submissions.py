@@ -492,7 +492,7 @@ def test_the_quota_holds_when_many_come_at_once(arena: list[ApiServer], owner: C
 
 
 def test_what_the_platform_spoiled_does_not_count(owner: Client, agent: str, space: Namespace) -> None:
-    reasons = [("ScanFailed", None), ("BuildFailed", "Evicted"), ("BuildFailed", "PodLost"),
+    reasons = [("ScanFailed", None), ("PushFailed", "PushFailed"), ("BuildFailed", "Shutdown"),
                ("BuildFailed", "OOMKilled"), ("NoAgent", "NoAgent")]  # fmt: skip
     for number, (reason, attempt) in enumerate(reasons):
         one = taken(submit(owner, agent, "a.py", AGENT))

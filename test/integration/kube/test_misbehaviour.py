@@ -93,6 +93,31 @@ def test_gone(api: FakeApi, begin: Begin, how: str) -> None:
     probe.quit()
 
 
+def test_gone_after_an_outage_is_listed_again_at_once(api: FakeApi, begin: Begin) -> None:
+    """The API server is back: what patience there was for its absence is over. Before, three to six seconds more."""
+    api.on_list = answers(listing(10), listing(30, thing("a", 25)))
+    probe = begin()
+    for _ in range(2):
+        api.next_watch().refuse(503, status(503, "ServiceUnavailable", "restarting"))
+    watch = api.next_watch()
+    began = time.monotonic()
+    watch.refuse(410, GONE)
+    probe.expect("+ a 25")
+    assert time.monotonic() - began < 2
+    probe.quit()
+
+
+def test_gone_again_and_again_is_listed_with_patience(api: FakeApi, begin: Begin) -> None:
+    api.on_list = answers(*(listing(10 * n) for n in range(1, 50)))
+    probe = begin()
+    began = time.monotonic()
+    for _ in range(4):
+        api.next_watch().refuse(410, GONE)
+    api.next_watch()
+    assert time.monotonic() - began > 0.8 + 1.6  # the first of three at once, the others not
+    probe.quit()
+
+
 def test_error_event_that_passes(api: FakeApi, begin: Begin) -> None:
     probe = begin()
     api.next_watch().send(event("ERROR", status(500, "InternalError", "etcd went away")))

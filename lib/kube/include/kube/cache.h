@@ -38,6 +38,9 @@ bool cache_is_synced(const struct cache *c);
 // one another's business can not be compared, so that it gives up after half a minute, with a warning.
 void cache_catch_up(struct cache *c, uint64_t version);
 bool cache_is_current(const struct cache *c);  // synced, and has caught up
+// For how long it has been watched without a break, by the monotonic clock: what did not come in that time did not
+// happen. 0: it is not watched right now.
+msec cache_followed(const struct cache *c, msec now);
 // All that happened up to this resourceVersion is in the cache; 0 before the first list.
 uint64_t cache_version(const struct cache *c);
 unsigned cache_lists(const struct cache *c);  // how many lists were taken in so far
