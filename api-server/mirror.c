@@ -62,8 +62,10 @@ static void on_change(void *context, struct cache *c, const void *before, const 
   struct mirror_kind *k = context;
   const struct mirrored *old = before;
   struct mirrored *new = (struct mirrored *)(uintptr_t)after;  // the row is taken out: it was made to be
-  if (old != NULL && (new == NULL || !text_equal(old->meta.uid, new->meta.uid))) writer_gone(k->writer, old->meta.uid);
-  if (new == NULL) return;
+  if (new == NULL) {
+    writer_gone(k->writer, old->meta.uid);
+    return;
+  }
   // Whose deletion waits for the row asks for a word.
   const bool waits = new->meta.deleted != 0 && new->finalizer >= 0;
   writer_put(k->writer, new->meta.uid, new->meta.version, new->row, waits ? new->meta.name : NULL);

@@ -2,7 +2,7 @@
 
 All the time: matches of tic-tac-toe, two at once; a build from source, then the next; listeners at the front that
 connect, subscribe and go away again; somebody who reads the leaderboard, all at the rate that one address may have.
-Memory and file descriptors of controller, api-server and executor are read 180 times, and how long the
+Memory and file descriptors of controller, api-server and executor are read again and again, and how long the
 leaderboard and a match took is kept. The first sixth is compared with the last one, after a start in which caches and
 pools fill.
 """
@@ -25,6 +25,7 @@ import front_user  # isort: skip - of the e2e suite, whose folder common.embedde
 
 PROGRAMS = {"controller": "controller", "api-server": "api-server", "executor": "executor/start.py"}
 ENVIRONMENT = "tic-tac-toe"
+SAMPLES = 180
 PLAYERS, LISTENERS = 4, 16  # one user's, who may have 20 connections
 CODE = """
     import random
@@ -61,7 +62,7 @@ class Soak:
             for name, pid in self.pids.items():
                 self.keep(f"{name}, memory|MiB", process.memory(pid) / 1024 / 1024)
                 self.keep(f"{name}, open files|", len(os.listdir(f"/proc/{pid}/fd")))
-            time.sleep(self.length / 180)
+            time.sleep(self.length / SAMPLES)
 
     def play(self, first: str, second: str) -> None:
         for number in itertools.count():

@@ -83,9 +83,7 @@ static void match_changed(struct manager *m, const struct match *before, const s
   if (before == NULL) index_add(m->environment_matches, x->environment, x->meta.name);
   if (after == NULL) index_remove(m->environment_matches, x->environment, x->meta.name);
   // Nobody waits for the game of a match that was deleted.
-  if (before != NULL && (after == NULL || !text_equal(before->meta.uid, after->meta.uid))) {
-    executor_forget(m->executor, before->meta.uid);
-  }
+  if (after == NULL) executor_forget(m->executor, before->meta.uid);
   manager_enqueue(m, RECONCILE_MATCH, x->meta.name);
   for (unsigned i = 0; i < x->participant_count; i++) {
     const char *agent = x->participants[i].agent;

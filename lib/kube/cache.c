@@ -196,7 +196,6 @@ void cache_catch_up(struct cache *c, uint64_t version) {
   c->call = NULL;
   timer_clear(c->timer);
   forget_list(c);
-  c->followed_since = 0;
   c->failures = 0;
   start_list(c);
 }
@@ -281,6 +280,7 @@ static void on_page(void *context, const struct kube_answer *answer, const struc
 // The first page, or the next one when a list is under way. Without a resourceVersion the answer
 // is a consistent read: never older than what was written.
 static void start_list(struct cache *c) {
+  c->followed_since = 0;
   if (c->continue_token == NULL) store_list_begin(c->store);
   cleanup_str struct str query = STR_INIT(64 * 1024);
   char number[LOG_NUMBER_SIZE];
@@ -343,7 +343,6 @@ static void on_watch_end(void *context, const struct kube_answer *answer, const 
     // An API server that answers, after whatever it was away for, is not waited for once more; but not again and again.
     log_info("watch ended, listing again", "kind", c->type.kind->kind, "error", e.text);
     c->gone = true;
-    c->followed_since = 0;
     c->failures = 0;
     start_list(c);
     return;

@@ -313,14 +313,18 @@ static void an_image_that_cannot_be_pulled_fails_unrated_after_three_attempts(vo
   assert_int_equal(w->calls, 0);
 }
 
+static void first_pod_is_ready(struct world *w) {
+  world_patch(w, "Pod", "m-agent-0",
+              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
+              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+}
+
 static void a_container_that_ends_before_it_serves_forfeits(void **state) {
   struct world *w = *state;
   w->pods_start = false;
   world_add_match(w, "m", "pong", "ann", "bob");
   world_settle(w);
-  world_patch(w, "Pod", "m-agent-0",
-              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
-              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  first_pod_is_ready(w);
   world_patch(w, "Pod", "m-agent-1",
               "{'status':{'phase':'Failed','containerStatuses':[{'name':'agent','ready':false,"
               "'state':{'terminated':{'exitCode':3,'reason':'Error'}}}]}}");
@@ -335,9 +339,7 @@ static void an_agent_is_not_too_late_for_time_in_which_nobody_watched_its_pod(vo
   w->pods_start = false;
   world_add_match(w, "m", "pong", "ann", "bob");
   world_settle(w);
-  world_patch(w, "Pod", "m-agent-0",
-              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
-              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  first_pod_is_ready(w);
   world_patch(w, "Pod", "m-agent-1",
               "{'status':{'phase':'Running','podIP':'10.0.0.2',"
               "'containerStatuses':[{'name':'agent','ready':false,'state':{'running':{}}}]}}");
@@ -391,9 +393,7 @@ static void an_image_without_a_command_forfeits_at_once(void **state) {
   w->pods_start = false;
   world_add_match(w, "m", "pong", "ann", "bob");
   world_settle(w);
-  world_patch(w, "Pod", "m-agent-0",
-              "{'status':{'phase':'Running','podIP':'10.0.0.1','conditions':[{'type':'Ready','status':'True'}],"
-              "'containerStatuses':[{'name':'agent','ready':true,'state':{'running':{}}}]}}");
+  first_pod_is_ready(w);
   world_patch(w, "Pod", "m-agent-1",
               "{'status':{'phase':'Pending','conditions':[{'type':'PodScheduled','status':'True'}],"
               "'containerStatuses':[{'name':'agent','ready':false,'state':{'waiting':{'reason':'CreateContainerError',"

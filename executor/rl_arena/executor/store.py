@@ -16,7 +16,7 @@ from rl_arena.executor.replay import Replay
 from rl_arena.proto import executor_pb2
 
 MATCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
-WAITING = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,126})-([0-9]{1,9})\.upload")
+WAITING = re.compile(rf"({MATCH_ID.pattern})-([0-9]+)\.upload")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,160}\.(json\.gz|html|result)")
 
 

@@ -47,24 +47,29 @@ class Api:
     def connect(self, seconds: float | None = 30) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=seconds)
 
+    def once(
+        self, method: str, path: str, data: str | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = getattr(self.local, "connection", None)
+        if connection is None:
+            connection = self.local.connection = self.connect()
+        try:
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            return answer, answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            self.local.connection = None
+            raise
+
     def ask(
         self, method: str, path: str, data: str | None, headers: dict[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
         """Once more when the kept connection has ended meanwhile."""
-        for again in (True, False):
-            connection = getattr(self.local, "connection", None)
-            if connection is None:
-                connection = self.local.connection = self.connect()
-            try:
-                connection.request(method, path, data, headers)
-                answer = connection.getresponse()
-                return answer, answer.read()
-            except (OSError, http.client.HTTPException):
-                connection.close()
-                self.local.connection = None
-                if not again:
-                    raise
-        raise AssertionError("not reached")
+        try:
+            return self.once(method, path, data, headers)
+        except (OSError, http.client.HTTPException):
+            return self.once(method, path, data, headers)
 
     def call(self, method: str, path: str, body: Object | None = None) -> Object:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}

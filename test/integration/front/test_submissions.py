@@ -491,9 +491,17 @@ def test_the_quota_holds_when_many_come_at_once(arena: list[ApiServer], owner: C
     assert owner.get(f"/submissions/agent/{agent}").json()["total"] == 5
 
 
-def test_what_the_platform_spoiled_does_not_count(owner: Client, agent: str, space: Namespace) -> None:
-    reasons = [("ScanFailed", None), ("PushFailed", "PushFailed"), ("BuildFailed", "Shutdown"),
-               ("BuildFailed", "OOMKilled"), ("NoAgent", "NoAgent")]  # fmt: skip
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        [("ScanFailed", None), ("BuildFailed", "Evicted"), ("BuildFailed", "PodLost")],
+        [("PushFailed", "PushFailed"), ("BuildFailed", "Shutdown"), ("BuildFailed", "Unschedulable")],
+    ],
+)
+def test_what_the_platform_spoiled_does_not_count(
+    owner: Client, agent: str, space: Namespace, spoiled: list[tuple[str, str | None]]
+) -> None:
+    reasons = [*spoiled, ("BuildFailed", "OOMKilled"), ("NoAgent", "NoAgent")]
     for number, (reason, attempt) in enumerate(reasons):
         one = taken(submit(owner, agent, "a.py", AGENT))
         attempts = [{"number": 1, "job": "j", "startedAt": "2026-01-02T03:04:05Z", "finishedAt": "2026-01-02T03:04:05Z",

@@ -23,8 +23,9 @@ struct cache_type {
 };
 
 struct cache;
-// `before` NULL: added; `after` NULL: deleted. Both are borrowed; `before` dies after the call.
-// Comes from the loop and from inside cache_observe; it must not change or free a cache.
+// `before` NULL: added; `after` NULL: deleted; otherwise two states of one object, by its uid: one of the same name
+// that was made anew is a deletion and an addition. Both are borrowed; `before` dies after the call. Comes from the
+// loop and from inside cache_observe; it must not change or free a cache.
 typedef void cache_change_fn(void *context, struct cache *c, const void *before, const void *after);
 typedef void cache_synced_fn(void *context, struct cache *c);
 
