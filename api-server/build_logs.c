@@ -17,12 +17,12 @@
 #define LABEL_COMPONENT "rl-arena.io/component"
 #define LABEL_SUBMISSION "rl-arena.io/submission"
 
-enum { CONTAINERS = 2, STREAMS_MAX = 64, ATTEMPT_MAX = 99 };
+enum { CONTAINERS = 3, STREAMS_MAX = 64, ATTEMPT_MAX = 99 };
 
 // A container whose log is somebody's business. (What `report` prints is the scan's result, for the controller.)
 static const struct {
   const char *component, *container;
-} wanted[] = {{"build", "fetch"}, {"build", "build"}, {"scan", "scan"}};
+} wanted[] = {{"build", "fetch"}, {"build", "build"}, {"build", "push"}, {"scan", "scan"}};
 
 struct log_pod {
   struct meta meta;

@@ -129,14 +129,17 @@ static bool check_parameters(struct exchange *x) {
   for (unsigned i = 0; i < array_size(x->route->parameters) && x->route->parameters[i].name; i++) {
     const struct route_parameter *p = &x->route->parameters[i];
     bool in_path = pattern_has(x->route->pattern, p->name);
-    const char *value = in_path ? exchange_param(x, p->name) : pairs_get(&x->target.query, p->name);
+    const char *value = p->header ? exchange_header(x, p->header)
+                        : in_path ? exchange_param(x, p->name)
+                                  : pairs_get(&x->target.query, p->name);
     if (!value || !p->schema) continue;
     struct str why = STR_INIT(SCHEMA_WHY_MAX);
     bool good = schema_check_text(schemas_inline(x->server->schemas, p->schema), value, &why);
     if (!good && in_path)
       exchange_fail(x, 404, "not_found", "there is nothing at this address");
     else if (!good)
-      exchange_fail(x, 400, "invalid_parameter", "query parameter %s %s", p->name, str_text(&why));
+      exchange_fail(x, 400, "invalid_parameter", "%s %s %s", p->header ? "header" : "query parameter", p->name,
+                    str_text(&why));
     str_done(&why);
     if (!good) return false;
   }

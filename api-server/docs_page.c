@@ -58,7 +58,7 @@ static void add_parameters(struct str *s, const struct route *r) {
     str_add(s, "<tr><td><code>");
     add_escaped(s, p->name);
     str_add_format(s, "</code><br><span class=\"q\">%s</span></td><td><code>",
-                   pattern_has(r->pattern, p->name) ? "path" : "query");
+                   parameter_place(r, p));
     add_escaped(s, p->schema ? p->schema : "any");
     str_add(s, "</code></td><td>");
     add_escaped(s, p->description);

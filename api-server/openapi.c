@@ -112,11 +112,11 @@ static void add_parameters(json *operation, const struct route *r) {
   json *list = json_add_array(operation, "parameters");
   for (unsigned i = 0; i < array_size(r->parameters) && r->parameters[i].name; i++) {
     const struct route_parameter *p = &r->parameters[i];
-    bool in_path = pattern_has(r->pattern, p->name);
+    const char *place = parameter_place(r, p);
     json *parameter = json_push_object(list);
     json_add_text(parameter, "name", p->name);
-    json_add_text(parameter, "in", in_path ? "path" : "query");
-    if (in_path) json_add_bool(parameter, "required", true);
+    json_add_text(parameter, "in", place);
+    if (text_equal(place, "path")) json_add_bool(parameter, "required", true);
     json_add_text(parameter, "description", p->description);
     json_add(parameter, "schema", parse(p->schema ? p->schema : "{\"type\":\"string\"}"));
   }
@@ -130,17 +130,14 @@ static void add_body(json *operation, const struct route *r) {
     add_content(body, "application/json", reference_to(r->body_schema));
     return;
   }
-  // The schema is of the JSON form; of a multipart one the parts have the same names.
   json *content = json_add_object(body, "content");
   cleanup_free char *types = mem_strdup(r->body_type ? r->body_type : "application/octet-stream");
   char *rest = types;
   for (char *type; (type = strsep(&rest, ", ")) != NULL;) {
     if (!*type) continue;
-    bool structured = r->body_schema && strstr(type, "json");
+    const char *schema = strstr(type, "json") ? r->body_schema : strstr(type, "multipart") ? r->form_schema : NULL;
     json_add(json_add_object(content, type), "schema",
-             structured                  ? reference_to(r->body_schema)
-             : strstr(type, "multipart") ? parse("{\"type\":\"object\",\"additionalProperties\":true}")
-                                         : parse("{\"type\":\"string\",\"format\":\"binary\"}"));
+             schema ? reference_to(schema) : parse("{\"type\":\"string\",\"format\":\"binary\"}"));
   }
 }
 

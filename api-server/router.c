@@ -39,6 +39,10 @@ bool pattern_has(const char *pattern, const char *name) {
   return false;
 }
 
+const char *parameter_place(const struct route *r, const struct route_parameter *p) {
+  return p->header ? "header" : pattern_has(r->pattern, p->name) ? "path" : "query";
+}
+
 // ---- building --------------------------------------------------------------------------------------
 
 static void broken(const struct route *r, const char *why) {

@@ -241,7 +241,7 @@ const struct schema_text component_schemas[] = {
     // ---- submissions, replays
     {"SubmissionRequest",
      "{\"type\":\"object\",\"required\":[\"agentId\"],"
-     "\"description\":\"One of codeUrl and git; in a form: agentId and file (.py, .zip or .tar.gz)\","
+     "\"description\":\"One of codeUrl and git; or a form: SubmissionForm\","
      "\"properties\":{\"agentId\":{\"type\":\"string\",\"format\":\"uuid\"},\"codeUrl\":{\"type\":\"string\","
      "\"maxLength\":2048,"
      "\"description\":\"A public zip or tar.gz. Without sha256 the arena brings it at once and keeps it\"},"
@@ -250,6 +250,10 @@ const struct schema_text component_schemas[] = {
      "\"description\":\"Where codeUrl does not end in it\"},\"git\":{\"type\":\"object\",\"required\":[\"url\","
      "\"ref\"],\"properties\":{\"url\":{\"type\":\"string\",\"maxLength\":2048},\"ref\":{\"type\":\"string\","
      "\"minLength\":1,\"maxLength\":255},\"path\":{\"type\":\"string\",\"maxLength\":255}}}}}"},
+    {"SubmissionForm",
+     "{\"type\":\"object\",\"required\":[\"agentId\",\"file\"],\"properties\":{\"agentId\":{\"type\":\"string\","
+     "\"format\":\"uuid\",\"description\":\"Before the file, so that a refusal comes at once\"},\"file\":{\"type\":\"string\",\"format\":\"binary\","
+     "\"description\":\"A .py, .zip or .tar.gz, under its name\"}}}"},
     {"Submission",
      "{\"type\":\"object\",\"required\":[\"id\",\"agentId\",\"agentName\",\"environmentId\",\"version\","
      "\"status\",\"message\",\"source\",\"retryCount\",\"isActive\",\"createdAt\",\"updatedAt\"],"

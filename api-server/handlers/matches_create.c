@@ -20,7 +20,7 @@
 #include "query.h"
 #include "router.h"
 
-enum { UNFINISHED_MAX = 5, KEY_MAX = 200, SIDES = 2, OTHERS_PART = 4 };
+enum { UNFINISHED_MAX = 5, SIDES = 2, OTHERS_PART = 4 };
 
 struct side {
   char *object_name, *owner;
@@ -251,13 +251,10 @@ void handle_create_match(struct exchange *x) {
   cleanup_free char *id1 = NULL, *id2 = NULL;
   if (!id_field(x, "agent1Id", &id1) || !id_field(x, "agent2Id", &id2)) return;
   json *rated = json_get(exchange_body(x), "rated");
-  const char *key = exchange_header(x, "idempotency-key");
   if (rated != NULL && !json_object_is_type(rated, json_type_boolean)) {
     exchange_fail(x, 400, "invalid", "rated must be true or false.");
   } else if (strcasecmp(id1, id2) == 0) {
     exchange_fail(x, 400, "invalid", "agent1Id and agent2Id must be two agents: none plays against itself.");
-  } else if (key != NULL && (*key == 0 || strlen(key) > KEY_MAX)) {
-    exchange_fail(x, 400, "invalid", "The header Idempotency-Key must have 1 to %d characters.", KEY_MAX);
   } else {
     struct asked_match *m = mem_alloc(sizeof *m);
     *m = (struct asked_match){.exchange = x, .rated = json_bool(exchange_body(x), "rated", false)};

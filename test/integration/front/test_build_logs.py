@@ -41,7 +41,7 @@ class Build:
 
     def start(self, attempt: int = 1, component: str = "build") -> None:
         job = f"{self.submission['metadata']['name']}-{component}-{attempt}"
-        containers = ["fetch", "build"] if component == "build" else ["scan", "report"]
+        containers = ["fetch", "build", "push"] if component == "build" else ["scan", "report"]
         pod = pod_of(job, component, self.submission, self.kubelet.name, containers)
         self.pod = self.namespace.plane.call("POST", self.pods(), pod)["metadata"]["name"]
 
@@ -49,8 +49,8 @@ class Build:
         """(container, whether it runs), the last one being the Pod's main container or still to come."""
         same = {"image": "x", "imageID": "x", "ready": False, "restartCount": 0}
         statuses = [{"name": name, "state": state_of(running), **same} for name, running in states]
-        init = [one for one in statuses if one["name"] in ("fetch", "scan")]
-        main = [one for one in statuses if one["name"] not in ("fetch", "scan")]
+        init = [one for one in statuses if one["name"] in ("fetch", "build", "scan")]
+        main = [one for one in statuses if one["name"] not in ("fetch", "build", "scan")]
         status = {"phase": "Running", "initContainerStatuses": init, "containerStatuses": main}
         self.namespace.plane.call("PATCH", self.pods(self.pod) + "/status", {"status": status})
 
@@ -106,6 +106,18 @@ def test_lines_are_kept_and_told(build: Build) -> None:
     build.kubelet.end(build.pod, "build")
     build.namespace.plane.call("DELETE", build.pods(build.pod) + "?gracePeriodSeconds=0")
     assert "step 3" in build.owner.get(f"/submissions/{build.uid}/build-logs").text
+
+
+def test_what_push_says_is_kept_behind_what_the_build_said(build: Build) -> None:
+    build.start()
+    build.kubelet.say(build.pod, "build", "built")
+    build.kubelet.end(build.pod, "build")
+    build.states(("fetch", False), ("build", False), ("push", True))
+    build.kubelet.say(build.pod, "push", "the registry does not take it")
+    build.wait(["the registry does not take it"], "push")
+    build.wait(["built"])
+    text = build.owner.get(f"/submissions/{build.uid}/build-logs").text
+    assert 0 < text.index("built") < text.index("the registry does not take it")
 
 
 def test_cuts_lose_and_double_nothing(build: Build) -> None:
