@@ -57,8 +57,7 @@ static void add_parameters(struct str *s, const struct route *r) {
     const struct route_parameter *p = &r->parameters[i];
     str_add(s, "<tr><td><code>");
     add_escaped(s, p->name);
-    str_add_format(s, "</code><br><span class=\"q\">%s</span></td><td><code>",
-                   parameter_place(r, p));
+    str_add_format(s, "</code><br><span class=\"q\">%s</span></td><td><code>", parameter_place(r, p));
     add_escaped(s, p->schema ? p->schema : "any");
     str_add(s, "</code></td><td>");
     add_escaped(s, p->description);

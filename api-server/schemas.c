@@ -252,7 +252,8 @@ const struct schema_text component_schemas[] = {
      "\"minLength\":1,\"maxLength\":255},\"path\":{\"type\":\"string\",\"maxLength\":255}}}}}"},
     {"SubmissionForm",
      "{\"type\":\"object\",\"required\":[\"agentId\",\"file\"],\"properties\":{\"agentId\":{\"type\":\"string\","
-     "\"format\":\"uuid\",\"description\":\"Before the file, so that a refusal comes at once\"},\"file\":{\"type\":\"string\",\"format\":\"binary\","
+     "\"format\":\"uuid\",\"description\":\"Before the file, so that a refusal comes at "
+     "once\"},\"file\":{\"type\":\"string\",\"format\":\"binary\","
      "\"description\":\"A .py, .zip or .tar.gz, under its name\"}}}"},
     {"Submission",
      "{\"type\":\"object\",\"required\":[\"id\",\"agentId\",\"agentName\",\"environmentId\",\"version\","

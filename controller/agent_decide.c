@@ -7,6 +7,10 @@
 
 #include "agent.h"
 
+// Why an agent is not Ready that waits for nothing: only a change helps.
+#define FAILED "SubmissionFailed"
+#define PINNED_FAILED "PinnedSubmissionFailed"
+
 enum { DAY_MS = 24 * 3600 * 1000, CLOCKS_DIFFER_MS = 60 * 1000 };
 
 struct agent_turn {
@@ -35,6 +39,11 @@ static bool is_ready(const struct submission *s) {
   return s->meta.deleted == 0 && s->status.image != NULL && condition_is_true(&s->status.conditions, "Ready");
 }
 
+static bool has_failed(const struct submission *s) {
+  return condition_is(&s->status.conditions, "Ready", CONDITION_FALSE) &&
+         condition_is_true(&s->status.conditions, "Stalled");
+}
+
 static const struct submission *newest(const struct agent_view *v, bool only_ready) {
   const struct submission *best = NULL;
   for (size_t i = 0; i < v->submission_count; i++) {
@@ -53,8 +62,14 @@ static const struct submission *choose(struct agent_turn *t) {
       const struct submission *s = t->v->submissions[i];
       if (!text_equal(s->meta.name, pinned)) continue;
       if (is_ready(s)) return s;
-      ready(t, CONDITION_FALSE, "PinnedSubmissionNotReady",
-            "spec.activeSubmission %s is not Ready: kubectl describe submission %s.", pinned, pinned);
+      if (has_failed(s)) {
+        ready(t, CONDITION_FALSE, PINNED_FAILED,
+              "spec.activeSubmission %s failed (%s): kubectl describe submission %s. Pin another, or take the pin out.",
+              pinned, condition_reason(&s->status.conditions, "Ready"), pinned);
+      } else {
+        ready(t, CONDITION_FALSE, "PinnedSubmissionNotReady",
+              "spec.activeSubmission %s is not Ready: kubectl describe submission %s.", pinned, pinned);
+      }
       return NULL;
     }
     ready(t, CONDITION_FALSE, "PinnedSubmissionNotFound",
@@ -68,10 +83,9 @@ static const struct submission *choose(struct agent_turn *t) {
   if (last == NULL) {
     ready(t, CONDITION_FALSE, "NoSubmission", "It has no submission yet. Apply a Submission with spec.agent: %s.",
           t->a->meta.name);
-  } else if (condition_is(&last->status.conditions, "Ready", CONDITION_FALSE) &&
-             condition_is_true(&last->status.conditions, "Stalled")) {
-    ready(t, CONDITION_FALSE, "SubmissionFailed", "Submission %s failed (%s): kubectl describe submission %s.",
-          last->meta.name, condition_reason(&last->status.conditions, "Ready"), last->meta.name);
+  } else if (has_failed(last)) {
+    ready(t, CONDITION_FALSE, FAILED, "Submission %s failed (%s): kubectl describe submission %s.", last->meta.name,
+          condition_reason(&last->status.conditions, "Ready"), last->meta.name);
   } else {
     ready(t, CONDITION_FALSE, "InProgress", "Submission %s is not Ready yet.", last->meta.name);
   }
@@ -235,9 +249,8 @@ static void decide_queue(struct agent_turn *t) {
 static void kstatus(struct agent_turn *t) {
   struct conditions *all = &t->next.conditions;
   const struct condition *c = condition_find(all, "Ready");
-  const char *wanted = c->status == CONDITION_TRUE                 ? NULL
-                       : text_equal(c->reason, "SubmissionFailed") ? "Stalled"
-                                                                   : "Reconciling";
+  const bool stuck = text_equal(c->reason, FAILED) || text_equal(c->reason, PINNED_FAILED);
+  const char *wanted = c->status == CONDITION_TRUE ? NULL : stuck ? "Stalled" : "Reconciling";
   if (!text_equal(wanted, "Stalled")) condition_remove(all, "Stalled");
   if (!text_equal(wanted, "Reconciling")) condition_remove(all, "Reconciling");
   c = condition_find(all, "Ready");

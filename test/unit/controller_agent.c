@@ -98,6 +98,21 @@ static void an_agent_whose_only_submission_failed_is_stalled(void **state) {
   assert_condition(w, "ann", "Stalled", "True/SubmissionFailed");
 }
 
+static void an_agent_whose_pinned_submission_failed_is_stalled_until_another_is_pinned(void **state) {
+  struct world *w = *state;
+  add_bare(w, "");
+  add_submission(w, "one", 1, "True", "Ready");
+  add_submission(w, "two", 2, "False", "BuildFailed");
+  world_patch(w, "Agent", "ann", "{'spec':{'activeSubmission':'two'}}");
+  world_settle(w);
+  assert_condition(w, "ann", "Ready", "False/PinnedSubmissionFailed");
+  assert_condition(w, "ann", "Stalled", "True/PinnedSubmissionFailed");
+  world_patch(w, "Agent", "ann", "{'spec':{'activeSubmission':'one'}}");
+  world_settle(w);
+  assert_condition(w, "ann", "Ready", "True/Ready");
+  assert_condition(w, "ann", "Stalled", "");
+}
+
 static void an_older_version_can_be_pinned(void **state) {
   struct world *w = *state;
   add_bare(w, "");
@@ -173,6 +188,7 @@ int main(void) {
       scenario(the_newest_ready_version_becomes_active_by_itself),
       scenario(a_rejected_version_leaves_the_earlier_one_active),
       scenario(an_agent_whose_only_submission_failed_is_stalled),
+      scenario(an_agent_whose_pinned_submission_failed_is_stalled_until_another_is_pinned),
       scenario(an_older_version_can_be_pinned),
       scenario(the_range_widens_while_it_waits_and_the_entry_expires),
       scenario(a_suspended_or_disabled_agent_leaves_the_queue),
