@@ -1,4 +1,5 @@
 // A request's way to its handler: preflight, route, token, allowance, parameters, body.
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include "traffic.h"
 #include "upgrade.h"
 
-enum { FIELD_MAX = 128 };
+enum { FIELD_MAX = 128, HEADER_NAME_SIZE = 64 };
 
 static void admit(struct exchange *x);
 static void take_body(struct exchange *x);
@@ -125,21 +126,29 @@ static bool take_allowance(struct exchange *x) {
   return false;
 }
 
+static const char *parameter_value(const struct exchange *x, const char *place, const char *name) {
+  if (text_equal(place, "path")) return exchange_param(x, name);
+  if (text_equal(place, "query")) return pairs_get(&x->target.query, name);
+  char lower[HEADER_NAME_SIZE];
+  unsigned n = 0;
+  for (; name[n] && n < sizeof(lower) - 1; n++) lower[n] = (char)tolower((unsigned char)name[n]);
+  lower[n] = '\0';
+  return exchange_header(x, lower);
+}
+
 static bool check_parameters(struct exchange *x) {
-  for (unsigned i = 0; i < array_size(x->route->parameters) && x->route->parameters[i].name; i++) {
-    const struct route_parameter *p = &x->route->parameters[i];
-    bool in_path = pattern_has(x->route->pattern, p->name);
-    const char *value = p->header ? exchange_header(x, p->header)
-                        : in_path ? exchange_param(x, p->name)
-                                  : pairs_get(&x->target.query, p->name);
+  const struct route_parameter *p;
+  const char *place;
+  for (unsigned i = 0; (p = route_parameter(x->route, i, &place)) != NULL; i++) {
+    const char *value = parameter_value(x, place, p->name);
     if (!value || !p->schema) continue;
     struct str why = STR_INIT(SCHEMA_WHY_MAX);
     bool good = schema_check_text(schemas_inline(x->server->schemas, p->schema), value, &why);
-    if (!good && in_path)
+    if (!good && text_equal(place, "path"))
       exchange_fail(x, 404, "not_found", "there is nothing at this address");
     else if (!good)
-      exchange_fail(x, 400, "invalid_parameter", "%s %s %s", p->header ? "header" : "query parameter", p->name,
-                    str_text(&why));
+      exchange_fail(x, 400, "invalid_parameter", "%s %s %s", text_equal(place, "query") ? "query parameter" : place,
+                    p->name, str_text(&why));
     str_done(&why);
     if (!good) return false;
   }

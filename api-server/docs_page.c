@@ -51,13 +51,14 @@ static void add_schema_link(struct str *s, const char *name) {
 }
 
 static void add_parameters(struct str *s, const struct route *r) {
-  if (!r->parameters[0].name) return;
+  const struct route_parameter *p;
+  const char *place;
+  if (!route_parameter(r, 0, &place)) return;
   str_add(s, "<table><tr><th>parameter</th><th>is</th><th></th></tr>\n");
-  for (unsigned i = 0; i < array_size(r->parameters) && r->parameters[i].name; i++) {
-    const struct route_parameter *p = &r->parameters[i];
+  for (unsigned i = 0; (p = route_parameter(r, i, &place)) != NULL; i++) {
     str_add(s, "<tr><td><code>");
     add_escaped(s, p->name);
-    str_add_format(s, "</code><br><span class=\"q\">%s</span></td><td><code>", parameter_place(r, p));
+    str_add_format(s, "</code><br><span class=\"q\">%s</span></td><td><code>", place);
     add_escaped(s, p->schema ? p->schema : "any");
     str_add(s, "</code></td><td>");
     add_escaped(s, p->description);

@@ -34,7 +34,8 @@ static json *reference_to(const char *component) {
 }
 
 static void add_content(json *to, const char *type, json *take_schema) {
-  json *content = json_add_object(to, "content");
+  json *content = json_get(to, "content");
+  if (!content) content = json_add_object(to, "content");
   json_add(json_add_object(content, type), "schema", take_schema);
 }
 
@@ -46,10 +47,13 @@ static void add_header(json *headers, const char *name) {
   json_add_text(header, "$ref", path);
 }
 
+// The one there is already, when it comes in several types.
 static json *add_response(json *responses, const struct route *r, int status, const char *description) {
   char key[16];
   snprintf(key, sizeof(key), "%d", status);
-  json *response = json_add_object(responses, key);
+  json *response = json_get(responses, key);
+  if (response) return response;
+  response = json_add_object(responses, key);
   json_add_text(response, "description", description);
   json *headers = json_add_object(response, "headers");
   add_header(headers, "X-RateLimit-Limit");
@@ -72,7 +76,8 @@ static bool has_path_parameters(const struct route *r) {
 }
 
 static bool has_parameters(const struct route *r) {
-  return r->parameters[0].name != NULL;
+  const char *place;
+  return route_parameter(r, 0, &place) != NULL;
 }
 
 // What follows from how a route is declared.
@@ -110,9 +115,9 @@ static void add_responses(json *operation, const struct route *r) {
 static void add_parameters(json *operation, const struct route *r) {
   if (!has_parameters(r)) return;
   json *list = json_add_array(operation, "parameters");
-  for (unsigned i = 0; i < array_size(r->parameters) && r->parameters[i].name; i++) {
-    const struct route_parameter *p = &r->parameters[i];
-    const char *place = parameter_place(r, p);
+  const struct route_parameter *p;
+  const char *place;
+  for (unsigned i = 0; (p = route_parameter(r, i, &place)) != NULL; i++) {
     json *parameter = json_push_object(list);
     json_add_text(parameter, "name", p->name);
     json_add_text(parameter, "in", place);

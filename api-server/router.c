@@ -39,8 +39,15 @@ bool pattern_has(const char *pattern, const char *name) {
   return false;
 }
 
-const char *parameter_place(const struct route *r, const struct route_parameter *p) {
-  return p->header ? "header" : pattern_has(r->pattern, p->name) ? "path" : "query";
+const struct route_parameter *route_parameter(const struct route *r, unsigned index, const char **ret_place) {
+  unsigned count = 0;
+  while (count < array_size(r->parameters) && r->parameters[count].name) count++;
+  if (index < count) {
+    *ret_place = pattern_has(r->pattern, r->parameters[index].name) ? "path" : "query";
+    return &r->parameters[index];
+  }
+  *ret_place = "header";
+  return index == count && r->header.name ? &r->header : NULL;
 }
 
 // ---- building --------------------------------------------------------------------------------------

@@ -21,5 +21,6 @@ enum routed router_find(const struct router *r, const char *method, const struct
 bool text_is_uuid(const char *text);
 // Whether the pattern has "{name}".
 bool pattern_has(const char *pattern, const char *name);
-// "path", "query" or "header", as OpenAPI says it.
-const char *parameter_place(const struct route *r, const struct route_parameter *p);
+// The parameters of a route, its header last; NULL behind it. `ret_place`: "path", "query" or "header", as OpenAPI
+// says.
+const struct route_parameter *route_parameter(const struct route *r, unsigned index, const char **ret_place);

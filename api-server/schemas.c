@@ -255,6 +255,9 @@ const struct schema_text component_schemas[] = {
      "\"format\":\"uuid\",\"description\":\"Before the file, so that a refusal comes at "
      "once\"},\"file\":{\"type\":\"string\",\"format\":\"binary\","
      "\"description\":\"A .py, .zip or .tar.gz, under its name\"}}}"},
+    {"InlineCode",
+     "{\"type\":\"object\",\"required\":[\"files\"],\"properties\":{\"files\":{\"type\":\"object\","
+     "\"additionalProperties\":{\"type\":\"string\"},\"description\":\"Their texts, by name\"}}}"},
     {"Submission",
      "{\"type\":\"object\",\"required\":[\"id\",\"agentId\",\"agentName\",\"environmentId\",\"version\","
      "\"status\",\"message\",\"source\",\"retryCount\",\"isActive\",\"createdAt\",\"updatedAt\"],"

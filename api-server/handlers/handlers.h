@@ -47,7 +47,7 @@ void handle_metrics(struct exchange *x);
 void handle_openapi(struct exchange *x);
 void handle_docs(struct exchange *x);
 
-// submissions.c, submission_upload.c, build_logs.c
+// submissions.c, submission_upload.c, submission_code.c, build_logs.c
 void handle_create_submission(struct exchange *x);
 void handle_get_submission(struct exchange *x);
 void handle_agent_submissions(struct exchange *x);
@@ -55,6 +55,7 @@ void handle_build_status(struct exchange *x);
 void handle_scan(struct exchange *x);
 void handle_activate(struct exchange *x);
 void handle_rebuild(struct exchange *x);
+void handle_submission_code(struct exchange *x);
 void handle_build_logs(struct exchange *x);
 
 // replays.c

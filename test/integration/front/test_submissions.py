@@ -548,9 +548,9 @@ def test_everyone_sees_the_state_and_the_owner_the_code(
         assert "codeUrl" not in shown and "scan" not in shown and shown["status"] == "pending"
         listed = client.get(f"/submissions/agent/{agent}").json()["submissions"]
         assert listed == [shown]
-        for what in ("build-status", "build-logs", "scan"):
+        for what in ("code", "build-status", "build-logs", "scan"):
             refused(client.get(f"/submissions/{one['id']}/{what}"), 403 if client.token else 401)
-    for what in ("", "/build-status", "/build-logs", "/scan"):
+    for what in ("", "/code", "/build-status", "/build-logs", "/scan"):
         refused(owner.get(f"/submissions/{NOWHERE}{what}"), 404)
         refused(owner.get(f"/submissions/x{what}"), 404)
     refused(owner.get(f"/submissions/agent/{NOWHERE}"), 404)
@@ -568,6 +568,42 @@ def test_everyone_sees_the_state_and_the_owner_the_code(
     assert scan["scanned"] and scan["high"] == 1 and scan["findings"] == [finding]
     status = owner.get(f"/submissions/{one['id']}/build-status").json()
     assert status["submissionId"] == one["id"] and status["status"] == "build_failed" and status["message"]
+
+
+@pytest.mark.parametrize(("name", "content", "kind"), [("a.zip", zipped(), "zip"), ("b.tgz", tarred(), "tar.gz")])
+def test_the_owner_gets_an_upload_back_as_it_came(
+    owner: Client, agent: str, space: Namespace, name: str, content: bytes, kind: str
+) -> None:
+    one = taken(submit(owner, agent, name, content))
+    answer = owner.get(f"/submissions/{one['id']}/code")
+    assert answer.status_code == 200 and answer.content == content
+    assert answer.headers["content-type"] == ("application/zip" if kind == "zip" else "application/gzip")
+    named = space.by_uid("submissions", one["id"])["metadata"]["name"]
+    assert answer.headers["content-disposition"] == f'attachment; filename="{named}.{kind}"'
+    part = owner.request("GET", f"/submissions/{one['id']}/code", headers={"Range": "bytes=2-5"})
+    assert part.status_code == 206 and part.content == content[2:6]
+
+
+def test_the_owner_gets_the_files_of_a_manifest_back(owner: Client, agent: str, space: Namespace) -> None:
+    one = taken(submit(owner, agent, "a.py", AGENT))
+    answer = owner.get(f"/submissions/{one['id']}/code")
+    assert answer.status_code == 200 and answer.json() == {"files": {"agent.py": AGENT.decode()}}
+    space.delete("submissions", space.by_uid("submissions", one["id"])["metadata"]["name"])
+    refused(owner.get(f"/submissions/{one['id']}/code"), 404, "removed")
+
+
+def test_code_that_is_not_kept_is_not_brought(front: ApiServer, owner: Client, agent: str) -> None:
+    """Neither is an upload of somebody else, by its hash at an address that looks like one of the arena's."""
+    theirs = front.register()
+    upload = taken(submit(theirs, str(make_agent(theirs)["id"]), "a.zip", zipped(secret_py=b"SECRET = 1")))
+    digest = sha256(zipped(secret_py=b"SECRET = 1"))
+    assert theirs.get(f"/submissions/{upload['id']}/code").status_code == 200
+    url = f"https://example.com/internal/v1/sources/{digest}"
+    one = taken(owner.post("/submissions", {"agentId": agent, "codeUrl": url, "sha256": digest, "format": "zip"}))
+    refused(owner.get(f"/submissions/{one['id']}/code"), 404, url)
+    git = {"url": "https://example.com/me/agent.git", "ref": "main"}
+    one = taken(owner.post("/submissions", {"agentId": agent, "git": git}))
+    refused(owner.get(f"/submissions/{one['id']}/code"), 404, git["url"])
 
 
 def test_the_newest_version_comes_first(owner: Client, agent: str, space: Namespace) -> None:
