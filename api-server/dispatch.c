@@ -1,5 +1,4 @@
 // A request's way to its handler: preflight, route, token, allowance, parameters, body.
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 #include "traffic.h"
 #include "upgrade.h"
 
-enum { FIELD_MAX = 128, HEADER_NAME_SIZE = 64 };
+enum { FIELD_MAX = 128 };
 
 static void admit(struct exchange *x);
 static void take_body(struct exchange *x);
@@ -129,11 +128,7 @@ static bool take_allowance(struct exchange *x) {
 static const char *parameter_value(const struct exchange *x, const char *place, const char *name) {
   if (text_equal(place, "path")) return exchange_param(x, name);
   if (text_equal(place, "query")) return pairs_get(&x->target.query, name);
-  char lower[HEADER_NAME_SIZE];
-  unsigned n = 0;
-  for (; name[n] && n < sizeof(lower) - 1; n++) lower[n] = (char)tolower((unsigned char)name[n]);
-  lower[n] = '\0';
-  return exchange_header(x, lower);
+  return pairs_get_any_case(&x->head.headers, name);
 }
 
 static bool check_parameters(struct exchange *x) {

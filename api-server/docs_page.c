@@ -72,6 +72,10 @@ static void add_body(struct str *s, const struct route *r) {
   str_add(s, "<p>Body: <code>");
   add_escaped(s, r->body == BODY_JSON ? "application/json" : r->body_type ? r->body_type : "bytes");
   str_add(s, "</code> ");
+  if (r->form_schema) {
+    add_schema_link(s, r->form_schema);
+    str_add(s, " ");
+  }
   if (r->body_schema) add_schema_link(s, r->body_schema);
   str_add(s, "</p>\n");
 }

@@ -1,6 +1,7 @@
 #include "pairs.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/str.h"
@@ -25,6 +26,12 @@ void pairs_add(struct pairs *p, char *take_name, char *take_value) {
 const char *pairs_get(const struct pairs *p, const char *name) {
   for (size_t i = 0; i < p->count; i++)
     if (text_equal(p->items[i].name, name)) return p->items[i].value;
+  return NULL;
+}
+
+const char *pairs_get_any_case(const struct pairs *p, const char *name) {
+  for (size_t i = 0; i < p->count; i++)
+    if (strcasecmp(p->items[i].name, name) == 0) return p->items[i].value;
   return NULL;
 }
 

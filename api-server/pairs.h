@@ -15,4 +15,5 @@ struct pairs {
 void pairs_done(struct pairs *p);
 void pairs_add(struct pairs *p, char *take_name, char *take_value);
 const char *pairs_get(const struct pairs *p, const char *name);  // the first of that name; NULL without one
+const char *pairs_get_any_case(const struct pairs *p, const char *name);
 size_t pairs_count(const struct pairs *p, const char *name);

@@ -67,6 +67,18 @@ void query_change(struct exchange *x, int status, const struct db_statement *s, 
   db_query(exchange_app(x)->db, s, values, count, on_changed, reading_new(x, status, missing));
 }
 
+bool query_is_owner(struct exchange *x, const struct db_rows *rows, const struct error *e, const char *what) {
+  if (e)
+    query_fail(x, e);
+  else if (db_rows_count(rows) == 0)
+    exchange_fail(x, 404, "not_found", "There is no such %s.", what);
+  else if (!db_rows_bool(rows, 0, 0))
+    exchange_fail(x, 403, "forbidden", "This %s belongs to somebody else.", what);
+  else
+    return true;
+  return false;
+}
+
 bool query_page(struct exchange *x, int64_t size_otherwise, struct page *ret) {
   int64_t number = 1, size = 0;
   if (!exchange_query_int(x, "page", 1, 1, PAGES_MAX, &number)) return false;

@@ -24,5 +24,9 @@ struct page {
 };
 bool query_page(struct exchange *x, int64_t size_otherwise, struct page *ret);
 
+// Of a statement whose first column says whether what was asked for (`what`: "submission") is the user's. false:
+// answered, with 404, 403 or query_fail.
+bool query_is_owner(struct exchange *x, const struct db_rows *rows, const struct error *e, const char *what);
+
 // Answers for a statement that failed: e is set. By the code; 503 with Retry-After while PostgreSQL is away.
 void query_fail(struct exchange *x, const struct error *e);

@@ -13,7 +13,7 @@ typedef void route_handler_fn(struct exchange *x);
 
 // JSON Schema as text, written once in schemas.c and referred to by name ("#/components/schemas/Agent").
 struct route_parameter {
-  const char *name;    // in the path when the pattern has it, else in the query
+  const char *name;    // route_parameter() tells where: path, query or header
   const char *schema;  // inline JSON Schema, {"type":"integer","minimum":1,...}
   const char *description;
 };
@@ -38,7 +38,7 @@ struct route {
   const char *form_schema;  // component name: what the parts of a form are
   route_handler_fn *handler;
   struct route_parameter parameters[8];
-  struct route_parameter header;   // {0}: none that counts here alone
+  struct route_parameter header;   // that only this route looks at; {0}: there is none
   struct route_answer answers[8];  // the good ones; errors are added by what auth, limit and body imply
 };
 

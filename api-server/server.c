@@ -28,9 +28,11 @@ struct stopping {
 };
 
 static void compile_inline_schemas(struct server *s, const struct route *table, unsigned count) {
+  const struct route_parameter *p;
+  const char *place;
   for (unsigned i = 0; i < count; i++)
-    for (unsigned k = 0; k < array_size(table[i].parameters) && table[i].parameters[k].name; k++)
-      if (table[i].parameters[k].schema) schemas_inline(s->schemas, table[i].parameters[k].schema);
+    for (unsigned k = 0; (p = route_parameter(&table[i], k, &place)) != NULL; k++)
+      if (p->schema) schemas_inline(s->schemas, p->schema);
 }
 
 struct server *server_new(struct app *app) {

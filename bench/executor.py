@@ -4,7 +4,8 @@ Two agents' runtimes as real processes (restricted as in a Pod, where this machi
 service on loopback, and a perfect follower on both sides, so that every game has its 1,000 steps. Both agents
 are asked at the same time: one step is one move of each. An agent notes when it is asked; the time from one
 move to the next is a whole step, and what is left without the game and the agents' own thinking, measured in
-one process in turn with it, is the overhead.
+one process in turn with it, is the overhead. Beside it stands what gRPC alone takes: the same message to two processes
+that answer at once, with no agent, no game, no clock and no validation (common/echo.py).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import sys
 import time
 from pathlib import Path
 
-from common import Context, median, quantile
+from common import Context, echo, median, quantile
 from common.machine import ROOT
 
 sys.path[:0] = [str(ROOT / "executor"), str(ROOT / "executor" / "tests")]
 
 from harness import Runtime, arena, runtimes  # noqa: E402
-from rl_arena.executor import environments  # noqa: E402
+from rl_arena.executor import encode, environments  # noqa: E402
 from rl_arena.executor.games.pong import PongEnv  # noqa: E402
 from rl_arena.proto import executor_pb2 as pb  # noqa: E402
 
@@ -71,8 +72,9 @@ def in_one_process(seed: int) -> list[float]:
 def run(context: Context) -> None:
     games = 1 if context.small else 3
     context.input(game="pong", steps_of_a_game=STEPS, games_of_a_run=games, replay="recorded")
-    rates, bare, p50, p99, alone = [], [], [], [], []
-    with runtimes(2) as pair:
+    rates, bare, p50, p99, alone, transport = [], [], [], [], [], []
+    message = encode.value(PongEnv().reset(seed=0)[0]["player_0"])
+    with runtimes(2) as pair, echo.agents(2) as answering:
         for one in pair:
             one.write(AGENT)
         for number in range(context.runs):
@@ -86,13 +88,17 @@ def run(context: Context) -> None:
             p50.append(quantile(periods, 0.5))
             p99.append(quantile(periods, 0.99))
             alone.append(quantile(direct, 0.5))
+            transport.append(quantile(asyncio.run(echo.rounds(answering, message, STEPS * games)), 0.5))
             context.say(f"run {number + 1} of {context.runs}: {rates[-1]:.0f} steps/s, p50 {p50[-1]:.3f} ms a step")
     context.row("steps", "steps/s", rates)
     context.row("steps", "steps/s", bare, "one process")
     context.row("a step, p50", "ms", p50)
     context.row("a step, p99", "ms", p99)
     context.row("a step, p50", "ms", alone, "one process")
+    context.row("a step, p50", "ms", transport, "gRPC alone")
     # Both moves of a step go at the same time: the step's overhead is the most that a move's can be.
     overhead = [step - direct for step, direct in zip(p50, alone, strict=True)]
     context.row("overhead of a move, p50", "ms", overhead)
+    beyond = [ours - theirs for ours, theirs in zip(overhead, transport, strict=True)]
+    context.row("overhead of a move beyond gRPC, p50", "ms", beyond)
     context.goal("overhead of a move", median(overhead) < 1, "p50 under 1 ms")

@@ -57,10 +57,15 @@ class Growth:
                 for _ in range(self.context.runs):
                     self.start(plane, size)
                 bench.used = len(matches.AGENTS)
-                self.keep("executor answered -> Rated, p50", "ms", size, median(self.reactions(bench, size)))
+                reactions = self.reactions(bench, size)
+                self.keep("executor answered -> Rated, p50", "ms", size, median(reactions))
+                self.keep(f"executor answered -> Rated, slowest of {REACTIONS}", "ms", size, max(reactions))
                 for _ in range(self.context.runs):
                     kept: dict[str, list[float]] = {}
-                    rate = bench.through_controller(count, kept, Counter())
+                    writes: Counter[str] = Counter()
+                    rate = bench.through_controller(count, kept, writes)
+                    ours = sum(writes.values()) / count - sum(matches.MADE_BY_OTHERS.values())
+                    self.keep("controller's API writes for a match", "", size, ours)
                     self.keep("a match through the control plane", "ms", size, 1000 / rate)
                     self.keep("controller's CPU for 1,000 matches", "s", size, kept["controller"][0])
 
@@ -147,6 +152,9 @@ class Growth:
             agents = [mirror.agent(number, 10) for number in range(1, size + 1)]
             per_second, _ = mirror.rate(source, database, front, ("agents", "ADDED", agents, 10))
             self.keep("a new agent's row", "us", size, 1e6 / per_second)
+            agents = [mirror.agent(number, 11) for number in range(1, size + 1)]
+            per_second, _ = mirror.rate(source, database, front, ("agents", "MODIFIED", agents, 11))
+            self.keep("a changed agent's row", "us", size, 1e6 / per_second)
             self.keep("a single change is to be seen", "ms", size, median(mirror.singles(source, database)))
 
     # ----

@@ -21,8 +21,9 @@ def run(context: Context) -> None:
         with servers.front(context, url) as front, go.leaderboard(context, url) as reference:
             sides = {"arena": front.url, "go": reference}
             measure(context, "at rest", sides, seconds)
-            with changes.changes(url, CHANGES_PER_SECOND, size.agents):
+            with changes.changes(url, CHANGES_PER_SECOND, size.agents) as done:
                 measure(context, "while ratings move", sides, seconds)
+                context.row("ratings that moved", "changes/s", [done()], "PostgreSQL")
 
 
 def measure(context: Context, when: str, sides: dict[str, str], seconds: int) -> None:

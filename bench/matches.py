@@ -10,7 +10,8 @@ creation, the controller's writes, the kubelet's; it decides nothing, watches no
 
 Reaction is measured before that, one thing at a time: between two events that one watcher sees (Job Complete and
 Submission Ready), and between the executor's answer and the event that shows the match Rated. The watcher's
-own delay is in these figures.
+own delay is in these figures. Beside it stands how long the plain loop needs, one match at a time, for the writes from
+the answer to Rated: without an event, without anything that watches.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import resource
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 from common import Context, median, process, quantile
 from common.plane import NAMESPACE, Controller, Plane, go_program, made, synced, wait_until
@@ -55,6 +57,8 @@ class Bench:
         self.used = len(AGENTS)
         self.steps: list[dict[str, str]] = []
         self.runs = 0
+        # What both sides work with, each match's cost of it counted beside their own.
+        self.servers = {name: one.pid for name, one in plane.control.processes.items()}
 
     def controller(self, **more: str) -> Controller:
         one = self.plane.controller(f"http://{self.executor_address}", **more)
@@ -112,6 +116,25 @@ class Bench:
             self.context.row(f"{what}, p99 of {len(values)}", "ms", [p99])
             self.context.goal(what, p99 < 50, "p99 under 50 ms")
 
+    def rated_alone(self, count: int) -> None:
+        """The writes that follow the executor's answer until Rated, by the plain loop, one match at a time."""
+        found = self.tell("writes", self.plan(count, 1))
+        assert found["failed"] == 0, found
+        self.clear()
+        for part in (0.5, 0.99):
+            what = f"executor answered -> Rated, p{100 * part:.0f} of {count}"
+            self.context.row(what, "ms", [quantile(found["parts"], part)], "plain loop")
+
+    def after_the_answer(self) -> tuple[int, int]:
+        """The first and the last of these steps."""
+
+        def shows(step: dict[str, str], word: str) -> bool:
+            is_status = "/matches/" in step["Path"] and step["Path"].partition("?")[0].endswith("/status")
+            return is_status and holds(json.loads(step["Body"]), word)
+
+        numbers = range(len(self.steps))
+        return tuple(next(n for n in numbers if shows(self.steps[n], word)) for word in ("Executed", "Rated"))
+
     def since_the_answers(self, rated: dict[str, int]) -> list[float]:
         """Milliseconds from the executor's answer for each of these matches, by uid, until it was seen to be rated."""
         answered = {uid: int(at) for uid, at in (line.split() for line in self.answers.read_text().splitlines())}
@@ -130,12 +153,13 @@ class Bench:
         self.runs += 1
         file = self.context.folder / f"plan-{self.runs}.json"
         content = {"Matches": count, "Concurrency": at_once, "Prefix": f"run-{self.runs}-", "Agent": "agent-"}
-        file.write_text(json.dumps({**content, "FirstAgent": int(first[-6:]), "Steps": self.steps}))
+        timed = dict(zip(("From", "To"), self.after_the_answer(), strict=True))
+        file.write_text(json.dumps({**content, **timed, "FirstAgent": int(first[-6:]), "Steps": self.steps}))
         return str(file)
 
-    def tell(self, command: str, plan: str) -> dict[str, float]:
+    def tell(self, command: str, plan: str) -> dict[str, Any]:
         one = self.plane.start(self.plain, command, NAMESPACE, plan)
-        found: dict[str, float] = json.loads(one.communicate()[0])
+        found: dict[str, Any] = json.loads(one.communicate()[0])
         assert one.returncode == 0
         self.plane.started.remove(one)
         return found
@@ -147,9 +171,10 @@ class Bench:
         wait_until("the matches are gone", lambda: not self.plane.api.list("matches", NAMESPACE), 300)
 
     def plain_loop(self, count: int, at_once: int, kept: dict[str, list[float]]) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before, servers = resource.getrusage(resource.RUSAGE_CHILDREN), self.used_by_servers()
         found = self.tell("writes", self.plan(count, at_once))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        kept.setdefault("plain loop's servers", []).append((self.used_by_servers() - servers) * 1000 / count)
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         kept.setdefault("plain loop", []).append(used * 1000 / count)
         # A Pod may have gone before its last DELETE; more than a few of these, and it is not the same work.
@@ -157,14 +182,18 @@ class Bench:
         self.clear()
         return count / found["seconds"]
 
+    def used_by_servers(self) -> float:
+        return sum(process.cpu(pid) for pid in self.servers.values())
+
     def through_controller(self, count: int, kept: dict[str, list[float]], writes: Counter[str]) -> float:
         kubelet = self.plane.start(self.plain, "kubelet", NAMESPACE)
         assert kubelet.stdout and kubelet.stdout.readline() == "ready\n"
         one = self.controller()
         pids = {"controller": one.process.pid, "executor": self.executor.pid}
         before = {name: process.cpu(pid) for name, pid in pids.items()}
-        counted = self.plane.writes()
+        counted, servers = self.plane.writes(), self.used_by_servers()
         seconds = self.tell("matches", self.plan(count, CREATORS))["seconds"]
+        kept.setdefault("arena's servers", []).append((self.used_by_servers() - servers) * 1000 / count)
         process.rest(one.process.pid)
         for name, pid in pids.items():
             kept.setdefault(name, []).append((process.cpu(pid) - before[name]) * 1000 / count)
@@ -208,11 +237,12 @@ def run(context: Context) -> None:
         plane.queue(**RULES)
         with plane.scripted() as (mirror, _):
             plane.template(mirror)
-            plane.copies(2 + 2 * reactions + 2 * count * (2 * context.runs + len(tried)))
+            plane.copies(2 + 4 * reactions + 2 * count * (2 * context.runs + len(tried)))
             bench = Bench(context, plane)
             bench.record(mirror)
             bench.reactions(mirror, reactions)
         bench.clear()
+        bench.rated_alone(reactions)
         context.input(matches=count, agents=plane.copied, writes_of_a_match=len(bench.steps))
         rates: dict[int, float] = {}
         for at_once in tried:
@@ -245,5 +275,7 @@ def tell(context: Context, found: dict, kept: dict, writes: dict[str, float]) ->
     context.row("controller's CPU for 1,000 matches", "s", kept["controller"])
     # All of a match's writes, also those that are not the controller's.
     context.row("CPU for all writes of 1,000 matches", "s", kept["plain loop"], "plain loop")
+    for side in found:
+        context.row("CPU of API server and etcd for 1,000 matches", "s", kept[f"{side}'s servers"], side)
     context.row("executor's CPU for 1,000 matches", "s", kept["executor"], "instant executor")
     context.goal("controller's CPU", median(kept["controller"]) < 1, "under 1 s for 1,000 matches")

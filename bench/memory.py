@@ -135,4 +135,6 @@ def tell(context: Context, sizes: list[int], memory: dict, start: dict) -> None:
     for side in [*sides, PLAIN]:
         for size in sizes:
             context.row(f"cold start, {size} agents", "s", start[side, size], side)
+    times = [ours / lists for ours, lists in zip(start["arena", sizes[-1]], start[PLAIN, sizes[-1]], strict=True)]
+    context.row(f"cold start, {sizes[-1]} agents: of the plain lists", "times", times)
     context.goal(f"cold start, {sizes[-1]} agents", median(start["arena", sizes[-1]]) < 5, "under 5 s")

@@ -28,8 +28,9 @@ def run(context: Context) -> None:
         seed.fill(url, size)
         with servers.front(context, url) as front:
             measure(context, "at rest", front.url, seconds)
-            with changes.changes(url, CHANGES_PER_SECOND, size.agents):
+            with changes.changes(url, CHANGES_PER_SECOND, size.agents) as done:
                 measure(context, f"with {CHANGES_PER_SECOND} changes a second", front.url, seconds)
+                context.row("ratings that moved", "changes/s", [done()], "PostgreSQL")
 
 
 def measure(context: Context, when: str, url: str, seconds: int) -> None:

@@ -2,7 +2,8 @@
 
 Two agents play tic-tac-toe by a match after the other. A watcher of matches and one of Pods note when they heard
 of each step. What is beyond Pod start and play is the arena's own: from the creation to the Pods' creation, from
-the later Pod's Ready to the call, and from the answer to Complete, with kubectl's and the watchers' delay.
+the later Pod's Ready to the call, and from the answer to Complete, with the watchers' delay. What kubectl itself takes
+is in the first row alone.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Listener:
 
 
 def one(listener: Listener, name: str) -> dict[str, float]:
-    """Seconds: in all, for the Pods' start, for the play, and beyond both."""
+    """Seconds: with kubectl, in all, for the Pods' start, for the play, and beyond both."""
     times = listener.times[PREFIX + name] = Times()
     begin = time.monotonic()
     cluster.create(embedded.match(name, ENVIRONMENT, "first", "second"))
@@ -66,7 +67,13 @@ def one(listener: Listener, name: str) -> dict[str, float]:
     ready = [at for what, at in times.at.items() if what.startswith("ready ")]
     assert len(ready) == 2, times.at
     total, pods = times.at["over"] - times.at["created"], max(ready) - times.at["pods"]
-    return {"total": total, "pods": pods, "play": times.play, "beyond": total - pods - times.play}
+    return {
+        "applied": times.at["over"] - begin,
+        "total": total,
+        "pods": pods,
+        "play": times.play,
+        "beyond": total - pods - times.play,
+    }
 
 
 def run(context: Context) -> None:
@@ -84,6 +91,7 @@ def run(context: Context) -> None:
         embedded.clear()
     context.input(environment=ENVIRONMENT, matches=count)
     names = {
+        "applied": "a match, from the start of kubectl to Complete",
         "total": "a match, from its creation to Complete",
         "pods": "of it the Pods' start",
         "play": "of it the play",
@@ -91,5 +99,5 @@ def run(context: Context) -> None:
     }
     for key, what in names.items():
         context.row(what, "s", [each[key] for each in found])
-    context.goal("a match end to end", median([each["total"] for each in found]) < 4, "under 4 s")
+    context.goal("a match end to end", median([each["applied"] for each in found]) < 4, "under 4 s")
     context.goal("beyond Pod start and play", median([each["beyond"] for each in found]) < 0.2, "under 0.2 s")

@@ -1,4 +1,4 @@
-// What fetch, the builder and the scanner printed, as text; with ?follow=1 until the submission has ended.
+// What fetch, the builder, push and the scanner printed, as text; with ?follow=1 until the submission has ended.
 //
 // Rows are read a few at a time, the next ones when the client took the last; whoever follows is answered from the same
 // rows, by looking again every second.
@@ -93,13 +93,7 @@ static void write_piece(struct following *f, const struct db_rows *rows, size_t 
 }
 
 static void refuse(struct following *f, const struct db_rows *rows, const struct error *e) {
-  struct exchange *x = following_free(f);
-  if (e)
-    query_fail(x, e);
-  else if (db_rows_count(rows) == 0)
-    exchange_fail(x, 404, "not_found", "There is no such submission.");
-  else
-    exchange_fail(x, 403, "forbidden", "This submission belongs to somebody else.");
+  query_is_owner(following_free(f), rows, e, "submission");
 }
 
 // Whether there is a reason to look again although nothing is there now.

@@ -1,9 +1,11 @@
-// The code of a submission, for its owner: an upload as it was brought, the files of a manifest as JSON. What lies
-// elsewhere is not brought from there.
+// The code of a submission, for its owner: an archive as it was brought (a large agent.py has become one), the files of
+// a small one or of a manifest as JSON. What lies elsewhere is not brought from there.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/str.h"
 
@@ -61,9 +63,12 @@ static void reply_upload(struct exchange *x, const char *name, const char *sha25
 static void on_read(void *context, json *object, const struct error *e) {
   struct exchange *x = context;
   json *files = json_at(object, "spec", "source", "inline", "files", NULL);
-  const bool same = text_equal(json_text(json_get(object, "metadata"), "uid"), exchange_param(x, "id"));
+  const char *uid = json_text(json_get(object, "metadata"), "uid");
+  const bool same = uid != NULL && strcasecmp(uid, exchange_param(x, "id")) == 0;
   if (e && e->code != ERR_NOT_FOUND) {
-    cluster_fail(x, "submission", e);
+    log_warn("a submission's code is not read", "submission", exchange_param(x, "id"), "error", e->text);
+    exchange_fail(x, 503, "unavailable",
+                  "The cluster, where this code is, does not answer now. Try again in a moment.");
   } else if (e || !same || files == NULL) {
     exchange_fail(x, 404, "no_code", "This submission was removed, and its code with it.");
   } else {
@@ -79,23 +84,15 @@ static void on_read(void *context, json *object, const struct error *e) {
 static void on_found(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
   (void)constraint;
   struct exchange *x = context;
-  if (e) {
-    query_fail(x, e);
-    return;
-  }
-  if (db_rows_count(rows) == 0) {
-    exchange_fail(x, 404, "not_found", "There is no such submission.");
-    return;
-  }
-  if (!db_rows_bool(rows, 0, 0)) {
-    exchange_fail(x, 403, "forbidden", "This submission belongs to somebody else.");
-    return;
-  }
+  if (!query_is_owner(x, rows, e, "submission")) return;
   const char *name = db_rows_text(rows, 0, 1), *kind = db_rows_text(rows, 0, 2), *url = db_rows_text(rows, 0, 3);
   if (db_rows_bool(rows, 0, 5)) {
     reply_upload(x, name, db_rows_text(rows, 0, 4));
   } else if (text_equal(kind, "inline")) {
-    if (cluster_is_writable(x)) cluster_read(exchange_app(x), STORED_SUBMISSION, name, on_read, x);
+    if (exchange_app(x)->kube != NULL)
+      cluster_read(exchange_app(x), STORED_SUBMISSION, name, on_read, x);
+    else
+      exchange_fail(x, 503, "unavailable", "Its code is in the cluster, which this arena reads nothing from.");
   } else if (url != NULL) {
     exchange_fail(x, 404, "no_code", "Its code is not kept here, it was handed in as an address: %s", url);
   } else {

@@ -64,13 +64,7 @@ static const struct db_statement SCAN = {
 static void private_answer(void *context, const struct db_rows *rows, const struct error *e, const char *constraint) {
   (void)constraint;
   struct exchange *x = context;
-  if (e)
-    query_fail(x, e);
-  else if (db_rows_count(rows) == 0)
-    exchange_fail(x, 404, "not_found", "There is no such submission.");
-  else if (!db_rows_bool(rows, 0, 0))
-    exchange_fail(x, 403, "forbidden", "This submission belongs to somebody else.");
-  else
+  if (query_is_owner(x, rows, e, "submission"))
     exchange_reply_bytes(x, 200, "application/json", db_rows_text(rows, 0, 1), db_rows_length(rows, 0, 1), true);
 }
 

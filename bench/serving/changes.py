@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .servers import connect
 
@@ -13,14 +13,15 @@ CHANGE = "UPDATE agents SET elo = elo + %s, resource_version = resource_version 
 
 
 @contextlib.contextmanager
-def changes(url: str, per_second: int, agents: int) -> Iterator[None]:
-    """Each is an agent's new rating, with all that follows of it: its event, and the queue's look at it."""
+def changes(url: str, per_second: int, agents: int) -> Iterator[Callable[[], float]]:
+    """Each is an agent's new rating, with all that follows of it: its event, and the queue's look at it. Tells how many
+    a second there have been: the machine may not manage all that are asked for."""
     over = threading.Event()
+    number, begun = 0, time.monotonic()
 
     def change() -> None:
+        nonlocal number
         with connect(url) as c:
-            begun = time.monotonic()
-            number = 0
             while not over.wait(max(0.0, begun + number / per_second - time.monotonic())):
                 number += 1
                 c.execute(CHANGE, (1 if number % 2 else -1, f"agent-{1 + number * 7919 % agents}"))
@@ -28,7 +29,7 @@ def changes(url: str, per_second: int, agents: int) -> Iterator[None]:
     thread = threading.Thread(target=change)
     thread.start()
     try:
-        yield
+        yield lambda: number / (time.monotonic() - begun)
     finally:
         over.set()
         thread.join()

@@ -124,8 +124,12 @@ static void check_table(const struct route *routes_of, unsigned count, bool publ
     if (published && (!r->tag || !r->answers[0].status)) fail_msg("%s has no tag or no answer", r->operation);
     if (r->body == BODY_JSON && (!r->body_schema || !schemas_find(schemas, r->body_schema)))
       fail_msg("%s has no body schema", r->operation);
-    for (unsigned k = 0; k < array_size(r->parameters) && r->parameters[k].name; k++)
-      if (r->parameters[k].schema) assert_non_null(schemas_inline(schemas, r->parameters[k].schema));
+    if (r->form_schema && !schemas_find(schemas, r->form_schema))
+      fail_msg("%s has forms of %s, which is no schema", r->operation, r->form_schema);
+    const struct route_parameter *p;
+    const char *place;
+    for (unsigned k = 0; (p = route_parameter(r, k, &place)) != NULL; k++)
+      if (p->schema) assert_non_null(schemas_inline(schemas, p->schema));
     for (unsigned k = 0; k < array_size(r->answers) && r->answers[k].status; k++)
       if (r->answers[k].schema && !schemas_find(schemas, r->answers[k].schema))
         fail_msg("%s answers with %s, which is no schema", r->operation, r->answers[k].schema);

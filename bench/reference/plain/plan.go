@@ -16,6 +16,7 @@ type plan struct {
 	Agent       string // of the agents' names, before six digits
 	FirstAgent  int
 	Steps       []step
+	From, To    int // the first and the last of the steps that are timed together
 }
 
 type step struct {

@@ -11,7 +11,8 @@ import (
 )
 
 // writes is the reference for the control plane: all writes of each match, one after the other, so many
-// matches at a time, with nothing to decide and nothing to wait for but the API server.
+// matches at a time, with nothing to decide and nothing to wait for but the API server. Of each match it tells how long
+// the steps from From to To took, in milliseconds.
 func writes(api *client, file string) error {
 	p, err := readPlan(file)
 	if err != nil {
@@ -19,15 +20,22 @@ func writes(api *client, file string) error {
 	}
 	var next, done, failed, gone atomic.Int64
 	var all sync.WaitGroup
+	parts := make([]float64, p.Matches)
 	began := time.Now()
 	for range p.Concurrency {
 		all.Add(1)
 		go func() {
 			defer all.Done()
 			for number := int(next.Add(1)) - 1; number < p.Matches; number = int(next.Add(1)) - 1 {
-				uid := ""
+				uid, from := "", time.Time{}
 				for i, s := range p.Steps {
+					if i == p.From {
+						from = time.Now()
+					}
 					answer, err := p.run(api, number, uid, s)
+					if i == p.To {
+						parts[number] = time.Since(from).Seconds() * 1000
+					}
 					if errors.Is(err, errGone) {
 						gone.Add(1)
 						continue
@@ -49,7 +57,6 @@ func writes(api *client, file string) error {
 		}()
 	}
 	all.Wait()
-	fmt.Printf(`{"seconds":%f,"writes":%d,"failed":%d,"gone":%d}`+"\n", time.Since(began).Seconds(), done.Load(),
-		failed.Load(), gone.Load())
-	return nil
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"seconds": time.Since(began).Seconds(), "writes": done.Load(),
+		"failed": failed.Load(), "gone": gone.Load(), "parts": parts})
 }

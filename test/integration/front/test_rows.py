@@ -278,20 +278,24 @@ def test_a_match_has_what_rest_names(sql: Connection, store: Store) -> None:
     pong = store.put("queue", an_environment())
     a, b = store.put("agent", an_agent("a", displayName="A")), store.put("agent", an_agent("b", "bob"))
     one, two = ready(a_submission("a-v1", "a")), ready(a_submission("b-v1", "b"))
+    namesake = a_submission("a-v1", "a")
+    store.put("submission", namesake)
+    store.vanished("submission", namesake)
     for submission in (one, two):
         store.put("submission", submission)
     match = a_match("m", a, b)
     store.put("match", match)
     asked = "SELECT match_json(m) FROM matches m"
+    told = "SELECT payload FROM events WHERE type LIKE 'match%' ORDER BY id DESC LIMIT 1"
     base = {
         "id": uid(match), "environmentId": uid(pong), "environmentName": "pong", "agent1Id": uid(a), "agent2Id": uid(b),
         "agent1Name": "A", "agent2Name": "b", "rated": True, "isPublic": True, "createdAt": "2026-01-02T03:04:05.000Z",
     }  # fmt: skip
-    assert shape(sql, asked) == base | {"status": "pending"}
+    assert shape(sql, asked) == shape(sql, told) == base | {"status": "pending"}
     store.put("match", running(match))
-    assert shape(sql, asked) == base | {"status": "running", "startedAt": "2026-01-02T03:05:00.250Z"}
+    assert shape(sql, asked) == shape(sql, told) == base | {"status": "running", "startedAt": "2026-01-02T03:05:00.250Z"}
     store.put("match", completed(match, a, b, ("Win", "Forfeit")))
-    assert shape(sql, asked) == base | {
+    assert shape(sql, asked) == shape(sql, told) == base | {
         "status": "completed", "winnerId": uid(a), "agent1SubmissionId": uid(one), "agent2SubmissionId": uid(two),
         "agent1Version": 1, "agent2Version": 1, "agent1Score": 1.5, "agent2Score": 0, "agent1EloChange": 20,
         "agent2EloChange": -20, "agent1Elo": 1500, "agent2Elo": 1500, "agent1Outcome": "win",
@@ -319,6 +323,14 @@ def test_a_replay_is_ours_where_we_have_it(sql: Connection, store: Store) -> Non
     made = shape(sql, asked)
     assert made["replayUrl"] == f"/api/v1/matches/{uid(match)}/replay?format=json"
     assert made["replayHtmlUrl"] == "http://executor/m.html"
+    # Brought before its end was heard of, it is in the event as well.
+    again = a_match("m2", a, b)
+    store.put("match", again)
+    sql.execute("INSERT INTO replays (match_id, kind, sha256, size) VALUES (%s, 'html', %s, 1)", (uid(again), digest))
+    store.put("match", completed(again, a, b, ("Win", "Loss")))
+    told = shape(sql, "SELECT payload FROM events WHERE type = 'match_completed' ORDER BY id DESC LIMIT 1")
+    assert told["replayHtmlUrl"] == f"/api/v1/matches/{uid(again)}/replay?format=html"
+    assert told == shape(sql, f"SELECT match_json(m) FROM matches m WHERE id = '{uid(again)}'")
 
 
 def test_a_failed_match_says_why(sql: Connection, store: Store) -> None:

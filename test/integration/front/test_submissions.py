@@ -153,6 +153,7 @@ def test_a_large_agent_becomes_an_archive(front: ApiServer, owner: Client, agent
     assert archive["format"] == "zip" and len(content) < len(code)
     with zipfile.ZipFile(io.BytesIO(content)) as read:
         assert read.namelist() == ["agent.py"] and read.read("agent.py") == code
+    assert owner.get(f"/submissions/{one['id']}/code").content == content
     # The same code is the same archive: kept once.
     again = taken(submit(owner, agent, "agent.py", code))
     assert spec_of(space, again)["source"]["archive"]["sha256"] == archive["sha256"]
@@ -578,6 +579,7 @@ def test_the_owner_gets_an_upload_back_as_it_came(
     answer = owner.get(f"/submissions/{one['id']}/code")
     assert answer.status_code == 200 and answer.content == content
     assert answer.headers["content-type"] == ("application/zip" if kind == "zip" else "application/gzip")
+    assert owner.get(f"/submissions/{one['id'].upper()}/code").content == content
     named = space.by_uid("submissions", one["id"])["metadata"]["name"]
     assert answer.headers["content-disposition"] == f'attachment; filename="{named}.{kind}"'
     part = owner.request("GET", f"/submissions/{one['id']}/code", headers={"Range": "bytes=2-5"})
@@ -588,6 +590,7 @@ def test_the_owner_gets_the_files_of_a_manifest_back(owner: Client, agent: str, 
     one = taken(submit(owner, agent, "a.py", AGENT))
     answer = owner.get(f"/submissions/{one['id']}/code")
     assert answer.status_code == 200 and answer.json() == {"files": {"agent.py": AGENT.decode()}}
+    assert owner.get(f"/submissions/{one['id'].upper()}/code").json() == answer.json()
     space.delete("submissions", space.by_uid("submissions", one["id"])["metadata"]["name"])
     refused(owner.get(f"/submissions/{one['id']}/code"), 404, "removed")
 

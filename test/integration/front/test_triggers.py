@@ -165,6 +165,20 @@ def test_a_submission_that_outlives_its_agent_is_the_next_ones(sql: Connection, 
     assert rows == {"a-v1": uid(a), "a-v2": uid(again)}
 
 
+def test_a_submission_of_a_user_is_nobody_elses(sql: Connection, store: Store) -> None:
+    """Made by REST, it is deleted with its agent, a little later. The name can be had by somebody else meanwhile."""
+    a, again = an_agent("a"), an_agent("a", "mallory")
+    store.put("agent", a)
+    for name in ("a-v1", "a-v2"):
+        sql.execute("INSERT INTO submission_claims (object_name, agent_id) VALUES (%s, %s)", (name, uid(a)))
+    store.put("submission", a_submission("a-v1", "a"))
+    store.vanished("agent", a)
+    store.put("agent", again)
+    store.put("submission", a_submission("a-v2", "a"))  # was on its way
+    rows = dict(sql.execute("SELECT object_name, agent_id::text FROM submissions").fetchall())
+    assert rows == {"a-v1": uid(a), "a-v2": uid(a)}
+
+
 # ---- the queue ----
 
 
