@@ -293,7 +293,9 @@ def test_a_match_has_what_rest_names(sql: Connection, store: Store) -> None:
     }  # fmt: skip
     assert shape(sql, asked) == shape(sql, told) == base | {"status": "pending"}
     store.put("match", running(match))
-    assert shape(sql, asked) == shape(sql, told) == base | {"status": "running", "startedAt": "2026-01-02T03:05:00.250Z"}
+    assert (
+        shape(sql, asked) == shape(sql, told) == base | {"status": "running", "startedAt": "2026-01-02T03:05:00.250Z"}
+    )
     store.put("match", completed(match, a, b, ("Win", "Forfeit")))
     assert shape(sql, asked) == shape(sql, told) == base | {
         "status": "completed", "winnerId": uid(a), "agent1SubmissionId": uid(one), "agent2SubmissionId": uid(two),
