@@ -40,14 +40,14 @@ bool pattern_has(const char *pattern, const char *name) {
 }
 
 const struct route_parameter *route_parameter(const struct route *r, unsigned index, const char **ret_place) {
-  unsigned count = 0;
-  while (count < array_size(r->parameters) && r->parameters[count].name) count++;
-  if (index < count) {
+  const unsigned most = array_size(r->parameters);
+  if (index < most && r->parameters[index].name) {
     *ret_place = pattern_has(r->pattern, r->parameters[index].name) ? "path" : "query";
     return &r->parameters[index];
   }
+  const bool is_next = index == 0 || (index <= most && r->parameters[index - 1].name);
   *ret_place = "header";
-  return index == count && r->header.name ? &r->header : NULL;
+  return is_next && r->header.name ? &r->header : NULL;
 }
 
 // ---- building --------------------------------------------------------------------------------------

@@ -64,8 +64,8 @@ class Growth:
                     kept: dict[str, list[float]] = {}
                     writes: Counter[str] = Counter()
                     rate = bench.through_controller(count, kept, writes)
-                    ours = sum(writes.values()) / count - sum(matches.MADE_BY_OTHERS.values())
-                    self.keep("controller's API writes for a match", "", size, ours)
+                    ours = matches.of_the_controller(writes, count)
+                    self.keep("controller's API writes for a match", "", size, sum(ours.values()))
                     self.keep("a match through the control plane", "ms", size, 1000 / rate)
                     self.keep("controller's CPU for 1,000 matches", "s", size, kept["controller"][0])
 

@@ -259,17 +259,21 @@ def run(context: Context) -> None:
                 "plain loop": lambda: bench.plain_loop(count, best, kept),
             }
         )
-    tell(context, found, kept, {name: total / count / context.runs for name, total in writes.items() if total})
+    tell(context, found, kept, of_the_controller(writes, count * context.runs))
 
 
-def tell(context: Context, found: dict, kept: dict, writes: dict[str, float]) -> None:
+def of_the_controller(writes: Counter[str], matches: int) -> dict[str, float]:
+    """Its writes for a match, of all that were counted for so many."""
+    ours = {name: total / matches - MADE_BY_OTHERS.get(name, 0) for name, total in writes.items() if total}
+    return {name: round(value, 2) for name, value in ours.items() if value > 0.005}
+
+
+def tell(context: Context, found: dict, kept: dict, ours: dict[str, float]) -> None:
     for side, values in found.items():
         context.row("matches through the control plane", "matches/s", values, side)
     shares = [100 * ours / theirs for ours, theirs in zip(*found.values(), strict=True)]
     context.row("arena's rate of the plain loop's, run by run", "%", shares)
     context.goal("matches through the control plane", median(shares) >= 90, "at least 90% of the plain loop's rate")
-    ours = {name: value - MADE_BY_OTHERS.get(name, 0) for name, value in writes.items()}
-    ours = {name: round(value, 2) for name, value in ours.items() if value > 0.005}
     context.row("the controller's API writes for a match", "", [sum(ours.values())])
     context.note(f"writes for a match: {json.dumps(ours)}")
     context.goal("the controller's API writes for a match", sum(ours.values()) <= 12, "12 or fewer")
