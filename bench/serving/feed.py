@@ -35,6 +35,19 @@ def thing(kind: str, name: str, uid: str, version: int, spec: Object, status: Ob
     }
 
 
+def event(what: str, body: Object) -> bytes:
+    return json.dumps({"type": what, "object": body}).encode() + b"\n"
+
+
+def added(item: Object) -> bytes:
+    return event("ADDED", item)
+
+
+def end_of_list(kind: str) -> bytes:
+    metadata = {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}
+    return event("BOOKMARK", {"kind": KINDS[kind], "metadata": metadata})
+
+
 class Feed:
     def __init__(self, queues: Sequence[Object]) -> None:
         self.pieces: dict[str, queue.Queue[bytes]] = {kind: queue.Queue() for kind in KINDS}
@@ -72,17 +85,18 @@ class Feed:
                 kind = address.path.rsplit("/", 1)[1]
                 if kind not in KINDS:
                     self.answer(404, {"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound"})
-                elif "watch=true" in address.query:
-                    self.serve_watch(feed.pieces[kind])
+                elif "sendInitialEvents=true" in address.query:
+                    self.serve_watch(feed.pieces[kind], [*map(added, feed.items[kind]), end_of_list(kind)])
                 else:
-                    self.answer(200, {"metadata": {"resourceVersion": "1"}, "items": feed.items[kind]})
+                    self.serve_watch(feed.pieces[kind], [])
 
-            def serve_watch(self, pieces: queue.Queue[bytes]) -> None:
+            def serve_watch(self, pieces: queue.Queue[bytes], first: list[bytes]) -> None:
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
                 while True:
-                    piece = pieces.get()
+                    piece = b"".join(first) or pieces.get()
+                    first = []
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.flush()
 

@@ -1,5 +1,9 @@
 // The way of a cache: list, watch, watch again from the last version, list again when that is too
 // old. What the answers mean for the objects is the store's business.
+//
+// A list is a watch that begins with everything there is and tells where that ends: an API server of 1.34 looks at all
+// that lies behind a page for each page of a list, so that 200 pages of 100,000 objects cost it a minute. One that
+// cannot stream a list refuses to, and is asked for pages from then on.
 #include "kube/cache.h"
 
 #include <assert.h>
@@ -12,16 +16,15 @@
 #include "io/timer.h"
 
 #include "backoff.h"
+#include "pages.h"
 #include "status.h"
 #include "store.h"
 #include "watch_feed.h"
 
 enum {
-  PAGE_LIMIT = 500,
-  PAGE_BYTES_MAX = 32 * 1024 * 1024,
-  PAGE_BYTES_SMALL = 1024 * 1024,
   EVENT_BYTES_MAX = 4 * 1024 * 1024,  // etcd's objects end at 1.5 MiB
-  CONTINUE_MAX = 16 * 1024,
+  BATCH_BYTES = 1024 * 1024,
+  LIST_SILENCE_MS = 60 * 1000,
   WATCH_SECONDS_MIN = 300,
   WATCH_SECONDS_SPREAD = 300,
   WATCH_SLACK_MS = 10 * 1000,
@@ -39,20 +42,23 @@ struct cache {
   cache_change_fn *change;
   cache_synced_fn *synced;
   void *context;
-  bool is_synced;
+  bool started, is_synced;
   uint64_t wanted;  // the version to catch up with; 0: none
   msec wanted_until;
 
   struct store *store;
-  struct kube_call *call;  // the list page or the watch that runs
-  struct timer *timer;     // the next try
-  bool list_next;          // the next try lists rather than watches
-  unsigned failures;       // in a row
+  struct kube_call *call;  // the watch that runs
+  struct pages *pages;
+  struct timer *timer;  // the next try; while a list streams, when it has been silent for too long
+  bool list_next;       // the next try lists rather than watches
+  unsigned failures;    // in a row
 
-  unsigned lists;        // taken in
-  unsigned limit;        // of a page; 0: all in one
-  bool too_large;        // a page of this list was: no larger ones
-  char *continue_token;  // of the list under way
+  unsigned lists;      // taken in
+  bool in_pages;       // this API server does not stream lists
+  bool streaming;      // the watch has not told yet where the list ends
+  bool unannounced;    // it has, and `synced` has not come yet
+  json *batch;         // listed objects that are not in the store yet; NULL: none
+  size_t batch_bytes;  // received for them
   struct watch_feed feed;
   bool progress;  // this watch brought something
   msec watch_started;
@@ -63,18 +69,13 @@ struct cache {
 
 static void start_list(struct cache *c);
 static void start_watch(struct cache *c);
+static void on_timer(void *context);
+static void on_item(void *context, json *item);
+static void on_pages(void *context, uint64_t version, const struct error *e);
 
 static void on_change(void *context, const void *before, const void *after) {
   struct cache *c = context;
   c->change(c->context, c, before, after);
-}
-
-static void on_timer(void *context) {
-  struct cache *c = context;
-  if (c->list_next)
-    start_list(c);
-  else
-    start_watch(c);
 }
 
 struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struct cache_type *type,
@@ -86,24 +87,26 @@ struct cache *cache_new(struct kube_client *client, uv_loop_t *loop, const struc
   c->change = change;
   c->synced = synced;
   c->context = context;
-  c->limit = type->page_limit > 0 ? type->page_limit : PAGE_LIMIT;
   c->store = store_new(&c->type, on_change, c);
+  c->pages = pages_new(client, &c->type, namespace, on_item, on_pages, c);
   c->timer = timer_new(loop, on_timer, c);
   return c;
 }
 
 void cache_start(struct cache *c) {
-  assert(c->call == NULL && !timer_is_set(c->timer));
+  assert(!c->started);
+  c->started = true;
   start_list(c);
 }
 
 void cache_free(struct cache *c) {
   if (c == NULL) return;
   kube_call_cancel(c->call);
+  pages_free(c->pages);
   timer_free(c->timer);
   watch_feed_done(&c->feed);
+  json_put(&c->batch);
   store_free(c->store);
-  free(c->continue_token);
   free(c->namespace);
   free(c);
 }
@@ -165,84 +168,53 @@ static void retry(struct cache *c, bool list, const char *what, const struct err
 }
 
 static void forget_list(struct cache *c) {
+  pages_cancel(c->pages);
+  c->streaming = false;
+  json_put(&c->batch);
   store_list_abort(c->store);
-  c->too_large = false;
-  mem_replace(&c->continue_token, NULL);
 }
 
-static void on_page_error(struct cache *c, const struct error *e) {
-  if (e->code == ERR_TOO_LARGE && c->limit != 1) {
-    c->too_large = true;
-    c->limit = c->limit == 0 ? PAGE_LIMIT : c->limit / 2;  // the same page again, in smaller pieces
-    start_list(c);
-    return;
-  }
-  if (e->code == ERR_GONE && c->continue_token != NULL) {
-    // The snapshot that the pages come from was compacted: take all in one answer.
-    forget_list(c);
-    c->limit = 0;
-  } else {
-    forget_list(c);
-  }
-  retry(c, true, "list failed", e);
+static void fail_list(struct cache *c, const struct error *e) {
+  forget_list(c);
+  retry(c, true, e->code == ERR_CONFLICT ? "list refused" : "list failed", e);  // refused: never back in time
 }
 
 void cache_catch_up(struct cache *c, uint64_t version) {
   if (version <= store_version(c->store)) return;
   c->wanted = version;
   c->wanted_until = clock_monotonic() + CATCH_UP_MS;
-  if (c->call == NULL && !timer_is_set(c->timer)) return;  // not started yet
+  if (!c->started) return;
   kube_call_cancel(c->call);
   c->call = NULL;
   timer_clear(c->timer);
   forget_list(c);
+  c->unannounced = false;
   c->failures = 0;
   start_list(c);
 }
 
 // Whether a list of this version will do. An API server may answer from the past.
-static bool has_caught_up(struct cache *c, uint64_t version) {
-  if (version >= c->wanted) return true;
-  struct error e = {0};
-  error_set(&e, ERR_CONFLICT, "the list is of version %" PRIu64 ", older than %" PRIu64 " which was written", version,
+static enum error_code check_caught_up(const struct cache *c, uint64_t version, struct error *e) {
+  if (version >= c->wanted) return ERR_NONE;
+  error_set(e, ERR_CONFLICT, "the list is of version %" PRIu64 ", older than %" PRIu64 " which was written", version,
             c->wanted);
-  if (clock_monotonic() < c->wanted_until) {
-    retry(c, true, "list is too old", &e);
-    return false;
-  }
-  log_warn("going on with an old list", "kind", c->type.kind->kind, "error", e.text);
-  return true;
-}
-
-// Adds the page's items.
-static enum error_code take_page(struct cache *c, json *list, uint64_t *ret_version, struct error *e) {
-  json *metadata = json_get(list, "metadata");
-  json *items = json_get(list, "items");
-  *ret_version = store_parse_version(json_text(metadata, "resourceVersion"));
-  if (*ret_version == 0) return error_set(e, ERR_INTERNAL, "the list has no resourceVersion");
-  for (size_t i = 0; i < json_length(items); i++) store_list_add(c->store, json_item(items, i));
-
-  const char *token = json_text(metadata, "continue");
-  if (!text_empty(token) && strlen(token) > CONTINUE_MAX)
-    return error_set(e, ERR_TOO_LARGE, "the list's continue token is longer than %d bytes", CONTINUE_MAX);
-  mem_replace(&c->continue_token, text_empty(token) ? NULL : token);
+  if (clock_monotonic() < c->wanted_until) return e->code;
+  log_warn("going on with an old list", "kind", c->type.kind->kind, "error", e->text);
+  *e = (struct error){0};
   return ERR_NONE;
 }
 
-static void finish_list(struct cache *c, uint64_t version) {
-  struct error e = {0};
-  if (store_list_end(c->store, version, &e) != ERR_NONE) {
-    retry(c, true, "list refused", &e);  // never back in time
-    return;
-  }
+static enum error_code finish_list(struct cache *c, uint64_t version, struct error *e) {
+  if (store_list_end(c->store, version, e) != ERR_NONE) return e->code;
   c->lists++;
-  c->too_large = false;
-  c->limit = c->type.page_limit > 0 ? c->type.page_limit : PAGE_LIMIT;
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),
            "resourceVersion", log_number((int64_t)version, text));
-  if (!has_caught_up(c, version)) return;
-  start_watch(c);
+  return check_caught_up(c, version, e);
+}
+
+static void announce(struct cache *c) {
+  c->unannounced = false;
   if (cache_is_current(c)) return;
   c->is_synced = true;
   c->wanted = 0;
@@ -250,52 +222,63 @@ static void finish_list(struct cache *c, uint64_t version) {
   if (c->synced != NULL) c->synced(c->context, c);
 }
 
-// Kinds whose objects can be heavy begin with few at a time. Most are light, and 100,000 of them by fifties would take
-// 2,000 questions.
-static void grow_pages(struct cache *c) {
-  if (c->limit == 0 || c->limit >= PAGE_LIMIT) return;
-  c->limit = c->limit <= PAGE_LIMIT / 2 ? 2 * c->limit : PAGE_LIMIT;
-}
-
-static void on_page(void *context, const struct kube_answer *answer, const struct error *http_error) {
+static void on_item(void *context, json *item) {
   struct cache *c = context;
-  c->call = NULL;
-  if (http_error != NULL) {
-    on_page_error(c, http_error);
-    return;
-  }
-  uint64_t version = 0;
+  store_list_add(c->store, item);
+}
+
+static void on_pages(void *context, uint64_t version, const struct error *pages_error) {
+  struct cache *c = context;
   struct error e = {0};
-  if (take_page(c, answer->object, &version, &e) != ERR_NONE) {
-    forget_list(c);
-    retry(c, true, "list failed", &e);
-  } else if (c->continue_token != NULL) {
-    if (answer->length < PAGE_BYTES_SMALL && !c->too_large) grow_pages(c);
-    start_list(c);
+  if (pages_error != NULL) {
+    fail_list(c, pages_error);
+  } else if (finish_list(c, version, &e) != ERR_NONE) {
+    fail_list(c, &e);
   } else {
-    finish_list(c, version);
+    start_watch(c);
+    announce(c);
   }
 }
 
-// The first page, or the next one when a list is under way. Without a resourceVersion the answer
-// is a consistent read: never older than what was written.
-static void start_list(struct cache *c) {
-  c->followed_since = 0;
-  if (c->continue_token == NULL) store_list_begin(c->store);
-  cleanup_str struct str query = STR_INIT(64 * 1024);
-  char number[LOG_NUMBER_SIZE];
-  if (c->limit > 0) kube_query_add(&query, "limit", log_number(c->limit, number));
-  if (c->continue_token != NULL) kube_query_add(&query, "continue", c->continue_token);
-  if (c->type.label_selector != NULL) kube_query_add(&query, "labelSelector", c->type.label_selector);
-  struct kube_request r = {
-      .method = "GET",
-      .kind = c->type.kind,
-      .namespace = c->namespace,
-      .query = str_text(&query),
-      .max_response = PAGE_BYTES_MAX,
-      .timeout = 60 * 1000,
-  };
-  c->call = kube_call_start(c->client, &r, on_page, c);
+// What is kept of many objects is made in one go, after all of them were read: side by side, not each between what was
+// only needed to read it, which would leave holes that nothing fits.
+static void take_batch(struct cache *c) {
+  for (size_t i = 0; i < json_length(c->batch); i++) store_list_add(c->store, json_item(c->batch, i));
+  json_put(&c->batch);
+  c->batch_bytes = 0;
+}
+
+static bool is_end_of_list(json *bookmark) {
+  json *annotations = json_at(bookmark, "metadata", "annotations", NULL);
+  return text_equal(json_text(annotations, "k8s.io/initial-events-end"), "true");
+}
+
+// The stream goes on as a watch.
+static bool end_stream(struct cache *c, uint64_t version) {
+  take_batch(c);
+  if (finish_list(c, version, &c->watch_error) != ERR_NONE) return false;
+  c->streaming = false;
+  c->watch_started = c->followed_since = clock_monotonic();
+  c->unannounced = true;
+  timer_set(c->timer, 0);  // who is told may send requests, which cannot begin while bytes of one are handed out
+  return true;
+}
+
+// What there is, and what happens to it before the list ends.
+static bool on_listed(struct cache *c, enum watch_type type, json *object) {
+  switch (type) {
+    case WATCH_BOOKMARK:
+      return !is_end_of_list(object) ||
+             end_stream(c, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
+    case WATCH_DELETED:
+      take_batch(c);
+      store_list_remove(c->store, object);
+      return true;
+    default:
+      if (c->batch == NULL) c->batch = json_new_array();
+      json_push(c->batch, json_object_get(object));
+      return true;
+  }
 }
 
 static bool on_event(void *context, enum watch_type type, json *object) {
@@ -304,6 +287,7 @@ static bool on_event(void *context, enum watch_type type, json *object) {
     status_object_to_error(object, 0, 0, &c->watch_error);
     return false;
   }
+  if (c->streaming) return on_listed(c, type, object);
   if (store_event(c->store, type, object, &c->watch_error) != ERR_NONE) return false;
   c->progress = true;
   c->failures = 0;
@@ -315,6 +299,11 @@ static bool on_bytes(void *context, const char *bytes, size_t length) {
   struct error e = {0};
   enum error_code code = watch_feed_push(&c->feed, bytes, length, &e);
   if (code != ERR_NONE && c->watch_error.code == ERR_NONE) c->watch_error = e;
+  if (c->streaming) {
+    timer_set(c->timer, LIST_SILENCE_MS);
+    c->batch_bytes += length;
+    if (c->batch_bytes >= BATCH_BYTES) take_batch(c);
+  }
   return code == ERR_NONE;
 }
 
@@ -322,6 +311,40 @@ static bool on_bytes(void *context, const char *bytes, size_t length) {
 static bool needs_list(const struct cache *c, const struct error *e) {
   if (e->code == ERR_GONE || e->code == ERR_INTERNAL || e->code == ERR_TOO_LARGE) return true;
   return !error_is_transient(e->code) && c->failures >= REFUSALS_BEFORE_LIST;
+}
+
+static void on_stream_cut(struct cache *c, const struct error *e) {
+  timer_clear(c->timer);
+  if (e->code != ERR_INVALID) {
+    fail_list(c, e);
+    return;
+  }
+  log_info("lists come in pages", "kind", c->type.kind->kind, "why", e->text);
+  forget_list(c);
+  c->in_pages = true;
+  start_list(c);
+}
+
+static void on_watch_cut(struct cache *c, bool lasted, const struct error *e) {
+  const bool lived = c->progress || lasted;
+  if (lived) c->failures = 0;
+  if (lasted) c->gone = false;
+  if (e->code == ERR_GONE && !c->gone) {
+    // An API server that answers, after whatever it was away for, is not waited for once more; but not again and again.
+    log_info("watch ended, listing again", "kind", c->type.kind->kind, "error", e->text);
+    c->gone = true;
+    c->failures = 0;
+    start_list(c);
+    return;
+  }
+  if (e->code == ERR_NONE && lived) {
+    start_watch(c);  // its time was over, as asked
+    return;
+  }
+  struct error why = *e;
+  if (why.code == ERR_NONE) error_set(&why, ERR_UNAVAILABLE, "the watch ended at once, without an event");
+  bool list = needs_list(c, &why);
+  retry(c, list, list ? "watch ended, listing again" : "watch ended, watching again", &why);
 }
 
 static void on_watch_end(void *context, const struct kube_answer *answer, const struct error *call_error) {
@@ -335,54 +358,88 @@ static void on_watch_end(void *context, const struct kube_answer *answer, const 
   else
     watch_feed_end(&c->feed, &e);
 
-  const bool lasted = answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS;
-  const bool lived = c->progress || lasted;
-  if (lived) c->failures = 0;
-  if (lasted) c->gone = false;
-  if (e.code == ERR_GONE && !c->gone) {
-    // An API server that answers, after whatever it was away for, is not waited for once more; but not again and again.
-    log_info("watch ended, listing again", "kind", c->type.kind->kind, "error", e.text);
-    c->gone = true;
-    c->failures = 0;
-    start_list(c);
+  if (c->streaming) {
+    if (e.code == ERR_NONE) error_set(&e, ERR_UNAVAILABLE, "the list ended before all of it was told");
+    on_stream_cut(c, &e);
     return;
   }
-  if (e.code == ERR_NONE && lived) {
-    start_watch(c);  // its time was over, as asked
-    return;
+  if (c->unannounced) {
+    timer_clear(c->timer);
+    announce(c);
   }
-  if (e.code == ERR_NONE) error_set(&e, ERR_UNAVAILABLE, "the watch ended at once, without an event");
-  bool list = needs_list(c, &e);
-  retry(c, list, list ? "watch ended, listing again" : "watch ended, watching again", &e);
+  on_watch_cut(c, answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS, &e);
 }
 
-// From the last version on. The server ends it after a random time, so that watches spread over
-// API servers; nothing for longer than that means the connection is dead, whatever TCP believes.
-static void start_watch(struct cache *c) {
+// The server ends a watch after a random time, so that watches spread over API servers; nothing for longer than that
+// means the connection is dead, whatever TCP believes.
+static void follow(struct cache *c, struct str *query) {
   int64_t seconds = WATCH_SECONDS_MIN + (int64_t)(backoff_random() * WATCH_SECONDS_SPREAD);
-  cleanup_str struct str query = STR_INIT(64 * 1024);
   char number[LOG_NUMBER_SIZE];
-  snprintf(number, sizeof number, "%" PRIu64, store_version(c->store));
-  kube_query_add(&query, "watch", "true");
-  kube_query_add(&query, "allowWatchBookmarks", "true");
-  kube_query_add(&query, "resourceVersion", number);
-  kube_query_add(&query, "timeoutSeconds", log_number(seconds, number));
-  if (c->type.label_selector != NULL) kube_query_add(&query, "labelSelector", c->type.label_selector);
+  kube_query_add(query, "watch", "true");
+  kube_query_add(query, "allowWatchBookmarks", "true");
+  kube_query_add(query, "timeoutSeconds", log_number(seconds, number));
+  if (c->type.label_selector != NULL) kube_query_add(query, "labelSelector", c->type.label_selector);
 
   watch_feed_done(&c->feed);
   watch_feed_init(&c->feed, EVENT_BYTES_MAX, kube_kind_skipped(c->type.kind), on_event, c);
   c->progress = false;
   c->watch_error = (struct error){0};
   c->watch_started = clock_monotonic();
-  if (c->followed_since == 0) c->followed_since = c->watch_started;
   struct kube_request r = {
       .method = "GET",
       .kind = c->type.kind,
       .namespace = c->namespace,
-      .query = str_text(&query),
+      .query = str_text(query),
       .timeout = -1,
       .idle_timeout = seconds * 1000 + WATCH_SLACK_MS,
       .data = on_bytes,
   };
   c->call = kube_call_start(c->client, &r, on_watch_end, c);
+}
+
+// Without a resourceVersion all that is told is a consistent read: never older than what was written.
+static void start_list(struct cache *c) {
+  c->followed_since = 0;
+  store_list_begin(c->store);
+  if (c->in_pages) {
+    pages_start(c->pages);
+    return;
+  }
+  c->streaming = true;
+  c->batch_bytes = 0;
+  timer_set(c->timer, LIST_SILENCE_MS);
+  cleanup_str struct str query = STR_INIT(64 * 1024);
+  kube_query_add(&query, "sendInitialEvents", "true");
+  kube_query_add(&query, "resourceVersionMatch", "NotOlderThan");
+  follow(c, &query);
+}
+
+// From the last version on.
+static void start_watch(struct cache *c) {
+  cleanup_str struct str query = STR_INIT(64 * 1024);
+  char number[LOG_NUMBER_SIZE];
+  snprintf(number, sizeof number, "%" PRIu64, store_version(c->store));
+  kube_query_add(&query, "resourceVersion", number);
+  follow(c, &query);
+  if (c->followed_since == 0) c->followed_since = c->watch_started;
+}
+
+static void on_silence(struct cache *c) {
+  struct error e = {0};
+  error_set(&e, ERR_TIMEOUT, "nothing more of the list came for %d s", LIST_SILENCE_MS / 1000);
+  kube_call_cancel(c->call);
+  c->call = NULL;
+  fail_list(c, &e);
+}
+
+static void on_timer(void *context) {
+  struct cache *c = context;
+  if (c->unannounced)
+    announce(c);
+  else if (c->streaming)
+    on_silence(c);
+  else if (c->list_next)
+    start_list(c);
+  else
+    start_watch(c);
 }

@@ -234,21 +234,33 @@ void store_list_abort(struct store *s) {
   s->listed = NULL;
 }
 
+static bool decode_item(const struct store *s, json *item, struct meta *ret) {
+  struct error why = {0};
+  if (meta_decode(item, ret, &why) == ERR_NONE) return true;
+  log_warn("list item cannot be read and is skipped", "kind", s->type->kind->kind, "error", why.text);
+  return false;
+}
+
+static void unlist(struct store *s, const char *name) {
+  struct node *n = find(s->listed, name);
+  if (n == NULL) return;
+  table_remove(s->listed, &n->link);
+  node_free(s, n);
+}
+
 void store_list_add(struct store *s, json *item) {
   struct meta m = {0};
-  struct error why = {0};
-  if (meta_decode(item, &m, &why) != ERR_NONE) {
-    log_warn("list item cannot be read and is skipped", "kind", s->type->kind->kind, "error", why.text);
-    return;
-  }
+  if (!decode_item(s, item, &m)) return;
+  unlist(s, m.name);
   struct node *n = decode_node(s, item, &m);
-  if (n == NULL) return;
-  struct node *twice = find(s->listed, meta_of(n)->name);
-  if (twice != NULL) {
-    table_remove(s->listed, &twice->link);
-    node_free(s, twice);
-  }
-  add_to(s->listed, n);
+  if (n != NULL) add_to(s->listed, n);
+}
+
+void store_list_remove(struct store *s, json *item) {
+  struct meta m = {0};
+  if (!decode_item(s, item, &m)) return;
+  unlist(s, m.name);
+  meta_done(&m);
 }
 
 // Known objects that the list does not have are gone, unless they are own writes after the list.

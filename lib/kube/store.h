@@ -32,10 +32,11 @@ size_t store_tombstones(const struct store *s);
 // metadata cannot be read, so that the version is unknown: list again.
 enum error_code store_event(struct store *s, enum watch_type type, json *object, struct error *e);
 
-// A list of everything, in pages. Nothing changes before store_list_end, which compares and reports;
+// A list of everything, piece by piece. Nothing changes before store_list_end, which compares and reports;
 // ERR_CONFLICT from it when the list is older than what was seen: then nothing changed.
 void store_list_begin(struct store *s);
-void store_list_add(struct store *s, json *item);
+void store_list_add(struct store *s, json *item);     // in place of an earlier one of the name
+void store_list_remove(struct store *s, json *item);  // deleted while the list was told
 enum error_code store_list_end(struct store *s, uint64_t version, struct error *e);
 void store_list_abort(struct store *s);
 

@@ -102,6 +102,11 @@ static void listed(struct fixture *f, const char *name, const char *uid, uint64_
   store_list_add(f->store, o);
 }
 
+static void unlisted(struct fixture *f, const char *name, const char *uid, uint64_t version) {
+  cleanup_json json *o = thing_json(name, uid, version, "last");
+  store_list_remove(f->store, o);
+}
+
 static void end_list(struct fixture *f, uint64_t version) {
   assert_int_equal(store_list_end(f->store, version, NULL), ERR_NONE);
 }
@@ -148,6 +153,24 @@ static void test_relist(void **state) {
   assert_int_equal(store_list_end(f->store, 19, &e), ERR_CONFLICT);  // older: nothing happens
   expect(f, "");
   assert_int_equal(store_count(f->store), 3);
+}
+
+static void test_changes_while_a_list_is_told(void **state) {
+  struct fixture *f = *state;
+  store_list_begin(f->store);
+  listed(f, "a", "1", 3, "x");
+  listed(f, "b", "2", 4, "y");
+  listed(f, "c", "3", 5, "z");
+  listed(f, "a", "1", 11, "newer");
+  unlisted(f, "b", "2", 12);
+  unlisted(f, "c", "3", 13);
+  listed(f, "c", "4", 14, "anew");
+  unlisted(f, "nothing", "9", 15);
+  listed(f, "d", "5", 6, "fine");
+  listed(f, "d", "5", 16, "bad");  // as good as absent
+  end_list(f, 20);
+  expect(f, "+a=newer +c=anew ");
+  assert_int_equal(store_count(f->store), 2);
 }
 
 static void test_own_writes(void **state) {
@@ -269,10 +292,15 @@ static void test_versions(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_list_then_watch),      TEST(test_relist),
-      TEST(test_own_writes),           TEST(test_own_writes_and_older_list),
-      TEST(test_own_deletion),         TEST(test_own_deletion_and_list),
-      TEST(test_own_recreation),       TEST(test_unreadable),
+      TEST(test_list_then_watch),
+      TEST(test_relist),
+      TEST(test_changes_while_a_list_is_told),
+      TEST(test_own_writes),
+      TEST(test_own_writes_and_older_list),
+      TEST(test_own_deletion),
+      TEST(test_own_deletion_and_list),
+      TEST(test_own_recreation),
+      TEST(test_unreadable),
       cmocka_unit_test(test_versions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

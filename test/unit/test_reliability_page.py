@@ -7,7 +7,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
-NAMED = re.findall(r"`((?:crashes|e2e|integration|property|unit)/\w+\.(?:c|py))(?:::(\w+))?`", PAGE)
+NAMED = re.findall(r"`((?:crashes|e2e|integration|property|unit)/[\w/]+\.(?:c|py))(?:::(\w+))?`", PAGE)
 SCENARIO = re.compile(r'\{\.name = "([^"]+)",( \.small = true,)?')
 
 

@@ -1,15 +1,26 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"net/http"
 	"time"
 )
 
-var continued = []byte(`"continue":"`)
+const (
+	stream      = "?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+	longestLine = 4 << 20 // etcd's objects end at 1.5 MiB
+)
 
-// lists reads all agents and all submissions, at the same time, in pages, and throws them away: what the API server
+// Reading the events as JSON would be what is left out here.
+var (
+	bookmark   = []byte(`{"type":"BOOKMARK"`)
+	errorEvent = []byte(`{"type":"ERROR"`)
+	endOfList  = []byte(`"k8s.io/initial-events-end":"true"`)
+)
+
+// lists reads all agents and all submissions, at the same time, as streams, and throws them away: what the API server
 // itself needs to hand them out, below which no informer's start can be.
 func lists(api *client, namespace string) error {
 	began := time.Now()
@@ -35,20 +46,25 @@ func lists(api *client, namespace string) error {
 }
 
 func list(api *client, path string) (int, error) {
-	total, token := 0, ""
-	for {
-		page, err := api.call(http.MethodGet, path+"?limit=500&continue="+token, nil)
+	answer, err := api.open(http.MethodGet, path+stream, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("GET %s: %d", path+stream, answer.StatusCode)
+	}
+	lines := bufio.NewReaderSize(answer.Body, longestLine)
+	for total := 0; ; {
+		line, err := lines.ReadSlice('\n')
 		if err != nil {
 			return total, err
 		}
-		total += len(page)
-		// The list's own metadata come after its items; reading all of it as JSON would be what is left out here.
-		at := bytes.LastIndex(page, continued)
-		if at < 0 {
-			return total, nil
+		total += len(line)
+		if bytes.HasPrefix(line, errorEvent) {
+			return total, fmt.Errorf("GET %s: %s", path+stream, line)
 		}
-		rest := page[at+len(continued):]
-		if token = string(rest[:bytes.IndexByte(rest, '"')]); token == "" {
+		if bytes.HasPrefix(line, bookmark) && bytes.Contains(line, endOfList) {
 			return total, nil
 		}
 	}

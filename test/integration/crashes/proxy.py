@@ -189,7 +189,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(text))
         found = KIND.search(path)
         kind = found[1] if found else ""
-        if query.get("watch") == "true":
+        is_watch, is_list = query.get("watch") == "true", query.get("sendInitialEvents") == "true"
+        refused = None if is_watch and not is_list else self.proxy.refuse(self.command, self.path)
+        if is_list and self.proxy.past:
+            refused = failure(422, "Invalid")  # no stream tells the past; pages do
+        if is_watch and not refused:
             self.watch(kind)
             return
         target = self.path
@@ -198,7 +202,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if version:
                 query |= {"resourceVersion": version, "resourceVersionMatch": "Exact"}
                 target = f"{path}?{urllib.parse.urlencode(query)}"
-        refused = self.proxy.refuse(self.command, self.path)
         if refused:
             code, headers, content = refused
             answer = json.dumps(content).encode()

@@ -18,6 +18,7 @@ def test_the_document_is_kept(server: ApiServer, tmp_path: pathlib.Path) -> None
     done = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", "--no-color"]
         + ["--max-examples", "10", "--generation-deterministic", "--request-timeout", "60"]
+        + ["--max-response-time", "60"]  # what is fast is measured elsewhere; a busy machine can stand still for 10 s
         + ["--phases", "examples,coverage,fuzzing"]
         + ["--checks", "all", "--exclude-checks", NOT_CHECKED]
         + ["--exclude-path", "/ws", "--exclude-path", "/api/v1/ws"]

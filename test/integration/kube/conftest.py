@@ -25,6 +25,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
+def plane_without_streams(tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane) -> Iterator[ControlPlane]:
+    """An API server that lists in pages only, as older ones do."""
+    other = ControlPlane(tmp_path_factory.mktemp("other"), "--feature-gates", "WatchList=false")
+    yield other
+    other.stop()
+
+
+@pytest.fixture
 def namespace(plane: ControlPlane) -> str:
     name = f"test-{next(numbers)}"
     plane.create_namespace(name)

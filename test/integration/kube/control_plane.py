@@ -52,8 +52,10 @@ def until_it_is_ready(seconds: float = 60) -> Iterator[None]:
 
 
 class ControlPlane:
-    def __init__(self, folder: pathlib.Path) -> None:
+    def __init__(self, folder: pathlib.Path, *options: str) -> None:
+        """`options` are the API server's."""
         self.folder = folder
+        self.options = options
         self.etcd_port, self.peer_port, self.port = free_port(), free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "tokens.csv").write_text(f'{TOKEN},tester,1,"system:masters"\n')
@@ -88,7 +90,7 @@ class ControlPlane:
             + ["--service-cluster-ip-range", "10.96.0.0/16", "--disable-admission-plugins", "ServiceAccount"]
             + ["--token-auth-file", str(self.folder / "tokens.csv"), "--authorization-mode", "RBAC"]
             + ["--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", key]
-            + ["--service-account-signing-key-file", key],
+            + ["--service-account-signing-key-file", key, *self.options],
         )
         wait_until("the API server is ready", self.is_ready, 120)
 

@@ -23,14 +23,9 @@ def requests(probe: Probe) -> dict[str, float]:
     return found
 
 
-def test_lists_in_pages_then_watches(plane: ControlPlane, namespace: str, start: StartProbe) -> None:
-    for i in range(10):
-        plane.create(namespace, f"c{i}", f"v{i}")
-    probe = start("cache", namespace, "3")
+def check_lists_then_watches(plane: ControlPlane, namespace: str, probe: Probe) -> None:
     assert probe.expect("synced") == "synced 10"
     assert probe.dump() == plane.truth(namespace)
-    assert requests(probe)["200 GET"] == 3  # pages of 3, 6 and what is left; the watch has not ended yet
-
     version = plane.put(namespace, "c3", "new")
     assert probe.expect("~") == f"~ c3 {version} new"
     version = plane.create(namespace, "d", "x")
@@ -38,6 +33,30 @@ def test_lists_in_pages_then_watches(plane: ControlPlane, namespace: str, start:
     plane.delete(namespace, "c0")
     probe.expect("- c0")
     assert probe.dump() == plane.truth(namespace)
+
+
+def test_lists_and_watches_in_one_stream(plane: ControlPlane, namespace: str, start: StartProbe) -> None:
+    for i in range(10):
+        plane.create(namespace, f"c{i}", f"v{i}")
+    probe = start("cache", namespace)
+    check_lists_then_watches(plane, namespace, probe)
+    assert requests(probe) == {}  # the one that was asked has not ended yet
+    probe.quit()
+
+
+def test_lists_in_pages_then_watches(
+    plane_without_streams: ControlPlane, start: StartProbe, tmp_path: pathlib.Path
+) -> None:
+    plane, namespace = plane_without_streams, "paged"
+    plane.create_namespace(namespace)
+    for i in range(10):
+        plane.create(namespace, f"c{i}", f"v{i}")
+    config = write_kubeconfig(tmp_path / "other", f"https://127.0.0.1:{plane.port}", f"{{token: {TOKEN}}}")
+    probe = start("cache", namespace, "3", kubeconfig=config)
+    check_lists_then_watches(plane, namespace, probe)
+    # Pages of 3, 6 and what is left.
+    assert requests(probe) == {"422 GET": 1, "200 GET": 3}
+    assert any("lists come in pages" in line and "sendInitialEvents" in line for line in probe.errors)
     probe.quit()
 
 

@@ -7,17 +7,21 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from fake_api import Answer, FakeApi, Query, bookmark, event, listing, status, thing
+from fake_api import BY_HAND, Answer, FakeApi, Query, bookmark, end_of_list, event, listing, status, thing
 from probe import Probe, write_kubeconfig
 
 GONE = status(410, "Expired", "too old resource version")
 
 
-@pytest.fixture
-def api() -> Iterator[FakeApi]:
-    api = FakeApi()
+@pytest.fixture(params=[True, False], ids=["stream", "pages"])
+def api(request: pytest.FixtureRequest) -> Iterator[FakeApi]:
+    api = FakeApi(streams=request.param)
     yield api
     api.close()
+
+
+streamed = pytest.mark.parametrize("api", [True], ids=["stream"], indirect=True)
+in_pages = pytest.mark.parametrize("api", [False], ids=["pages"], indirect=True)
 
 
 @pytest.fixture
@@ -50,7 +54,93 @@ def test_what_a_watch_asks_for(api: FakeApi, begin: Begin) -> None:
     assert watch.version == 10
     assert watch.query["allowWatchBookmarks"] == "true"
     assert 300 <= int(watch.query["timeoutSeconds"]) <= 600
-    assert api.lists == [{"limit": "500"}]
+    if api.streams:
+        assert [(q["sendInitialEvents"], q["resourceVersionMatch"]) for q in api.lists] == [("true", "NotOlderThan")]
+        assert "resourceVersion" not in watch.query and watch.query is api.lists[0]
+    else:
+        assert api.lists == [{"limit": "500"}]
+    probe.quit()
+
+
+@in_pages
+def test_a_server_without_streams_is_asked_for_one_once(api: FakeApi, begin: Begin) -> None:
+    api.on_list = answers(listing(10), listing(20, thing("a", 15)))
+    probe = begin()
+    api.next_watch().send(event("ERROR", GONE))
+    probe.expect("+ a 15")
+    assert api.next_watch().version == 20
+    assert (api.streams_refused, len(api.lists)) == (1, 2)
+    probe.quit()
+
+
+@streamed
+def test_what_happens_while_a_list_is_told(api: FakeApi, begin: Begin) -> None:
+    api.on_list = answers(BY_HAND)
+    probe = begin()
+    stream = api.next_watch()
+    stream.send(
+        event("ADDED", thing("a", 1)),
+        event("ADDED", thing("b", 2)),
+        event("ADDED", thing("c", 3)),
+        bookmark(3),
+        event("MODIFIED", thing("a", 11)),
+        event("DELETED", thing("b", 12)),
+        event("DELETED", thing("c", 13)),
+        event("ADDED", thing("c", 14)),
+        end_of_list(20),
+        event("MODIFIED", thing("a", 21)),
+    )
+    assert probe.expect("synced") == "synced 2"
+    probe.expect("~ a 21")
+    assert {name: version for name, (version, _) in probe.dump().items()} == {"a": 21, "c": 14}
+    assert not any(" b " in line for line in probe.all)
+    stream.end()
+    assert api.next_watch().version == 21
+    probe.quit()
+
+
+@streamed
+@pytest.mark.parametrize("how", ["cut", "error", "nonsense", "older"])
+def test_of_a_list_that_is_not_told_to_its_end_nothing_is_taken(api: FakeApi, begin: Begin, how: str) -> None:
+    api.on_list = answers(listing(10, thing("a", 5)), BY_HAND, listing(30, thing("a", 5), thing("c", 30)))
+    probe = begin()
+    api.next_watch().send(event("ERROR", GONE))
+    stream = api.next_watch()
+    stream.send(event("ADDED", thing("b", 12)))
+    if how == "cut":
+        stream.end()
+    elif how == "error":
+        stream.send(event("ERROR", status(500, "InternalError", "etcd went away")))
+    elif how == "nonsense":
+        stream.send(b"<html>\n")
+    else:
+        stream.send(end_of_list(9))
+    probe.expect("+ c 30")
+    assert set(probe.dump()) == {"a", "c"}
+    assert not any(" b " in line or line.startswith("-") for line in probe.all)
+    probe.quit()
+
+
+@streamed
+def test_a_list_that_falls_silent_is_asked_for_again(api: FakeApi, begin: Begin) -> None:
+    api.on_list = answers(BY_HAND, listing(30, thing("c", 30)))
+    probe = begin()
+    began = time.monotonic()
+    api.next_watch().send(event("ADDED", thing("b", 12)))
+    assert probe.expect("synced", 90) == "synced 1"
+    assert time.monotonic() - began > 59  # no sooner: a busy API server may think for long
+    assert set(probe.dump()) == {"c"}
+    probe.quit()
+
+
+@streamed
+def test_a_list_of_many_megabytes_is_whole(api: FakeApi, begin: Begin) -> None:
+    padding = "x" * 10_000
+    things = [{**thing(f"c{i}", i + 1), "spec": {"padding": padding}} for i in range(1000)]
+    api.on_list = answers(listing(2000, *things))
+    probe = begin()
+    assert probe.expect("synced", 30) == "synced 1000"
+    assert {name: version for name, (version, _) in probe.dump().items()} == {f"c{i}": i + 1 for i in range(1000)}
     probe.quit()
 
 
@@ -168,6 +258,7 @@ def test_older_list_is_refused(api: FakeApi, begin: Begin) -> None:
     probe.quit()
 
 
+@in_pages
 def test_snapshot_of_the_pages_is_gone(api: FakeApi, begin: Begin) -> None:
     api.on_list = answers(
         listing(10, thing("a", 5), token="the next/page+="),
@@ -183,6 +274,7 @@ def test_snapshot_of_the_pages_is_gone(api: FakeApi, begin: Begin) -> None:
     probe.quit()
 
 
+@in_pages
 def test_page_too_large_is_asked_for_in_parts(api: FakeApi, begin: Begin) -> None:
     def on_list(query: Query) -> Answer:
         if int(query["limit"]) > 2:
@@ -199,6 +291,7 @@ def test_page_too_large_is_asked_for_in_parts(api: FakeApi, begin: Begin) -> Non
     probe.quit()
 
 
+@in_pages
 def test_small_pages_are_followed_by_larger_ones(api: FakeApi, begin: Begin) -> None:
     heavy = {"padding": "x" * 40_000}
 

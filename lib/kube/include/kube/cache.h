@@ -1,8 +1,8 @@
 // An informer: one kind of one namespace, listed and watched into typed structs.
 //
-// It lists in pages, watches with bookmarks, resumes after a break, lists again on 410, and never
-// goes back in time. Own writes are put in with cache_observe as soon as the API server answered,
-// so that the next decision sees them; an answer that the watch has already overtaken is ignored.
+// It lists (as a stream, or in pages where the API server has no streams), watches with bookmarks, resumes after a
+// break, lists again on 410, and never goes back in time. Own writes are put in with cache_observe as soon as the API
+// server answered, so that the next decision sees them; an answer that the watch has already overtaken is ignored.
 #pragma once
 
 #include "base/map.h"
@@ -19,7 +19,8 @@ struct cache_type {
   bool (*decode)(json *object, void *ret, struct error *e);
   owned_fn *owned;
   const char *label_selector;  // NULL: all
-  unsigned page_limit;         // of a list's first page; small pages are followed by larger ones. 0: 500, the most
+  unsigned
+      page_limit;  // where lists come in pages: of the first; small ones are followed by larger ones. 0: 500, the most
 };
 
 struct cache;
