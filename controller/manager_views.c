@@ -73,7 +73,7 @@ static void agent_view(struct manager *m, const struct agent *self, struct agent
   const struct submission **submissions = mem_grow(NULL, names_count + 1, sizeof(*submissions));
   for (size_t i = 0; i < names_count; i++) {
     const struct submission *s = manager_submission(m, names[i]);
-    if (s != NULL) submissions[ret->submission_count++] = s;
+    if (s != NULL && submission_is_of(s, self)) submissions[ret->submission_count++] = s;
   }
   ret->submissions = submissions;
   ret->matches = matches_of(m, m->agent_matches, self->meta.name, &ret->match_count);
@@ -108,6 +108,7 @@ static void look_at_siblings(struct manager *m, struct submission_view *v) {
     const struct submission *s = manager_submission(m, names[i]);
     if (s == NULL) continue;
     if (s->status.version > v->highest_sibling_version) v->highest_sibling_version = s->status.version;
+    if (v->agent != NULL && !submission_is_of(s, v->agent)) continue;
     if (s->status.version == 0 && s->meta.deleted == 0 && is_older(s, v->self)) v->is_next_unversioned = false;
   }
 }
@@ -140,6 +141,7 @@ void submission_look(struct manager *m, const char *name, msec now, struct plan 
   struct submission_view v = {.self = manager_submission(m, name)};
   if (v.self == NULL) return;
   v.agent = manager_agent(m, v.self->agent);
+  if (v.agent != NULL && !submission_is_of(v.self, v.agent)) v.agent = NULL;  // its own has been deleted
   v.queue = v.agent ? manager_queue(m, v.agent->environment) : NULL;
   look_at_siblings(m, &v);
   struct job builds[ATTEMPTS_MAX], scans[ATTEMPTS_MAX];

@@ -38,6 +38,16 @@ static void decode_files(json *inline_source, struct submission *s) {
   s->files = mem_grow(s->files, s->file_count, sizeof(*s->files));  // the cache keeps it: no room to spare
 }
 
+static char *owning_agent(json *metadata) {
+  json *owners = json_get(metadata, "ownerReferences");
+  for (size_t i = 0; i < json_length(owners); i++) {
+    json *owner = json_item(owners, i);
+    if (text_equal(json_text(owner, "apiVersion"), ARENA_API_VERSION) && text_equal(json_text(owner, "kind"), "Agent"))
+      return json_text_copy(owner, "uid");
+  }
+  return NULL;
+}
+
 static void decode_source(json *source, struct submission *s) {
   json *kind;
   if ((kind = json_get(source, "inline")) != NULL) {
@@ -127,12 +137,17 @@ bool submission_decode(json *object, void *ret_submission, struct error *e) {
 
   struct submission *s = ret_submission;
   s->agent = json_text_copy(spec, "agent");
+  s->agent_uid = owning_agent(json_get(object, "metadata"));
   decode_source(json_get(spec, "source"), s);
   s->timeout_seconds = codec_int32(build, "timeoutSeconds", 10, 7200, 900);
   s->max_retries = codec_int32(build, "maxRetries", 0, 3, 3);
   s->no_cache = json_bool(build, "noCache", false);
   decode_status(json_get(object, "status"), &s->status);
   return true;
+}
+
+bool submission_is_of(const struct submission *s, const struct agent *a) {
+  return text_equal(s->agent, a->meta.name) && (s->agent_uid == NULL || text_equal(s->agent_uid, a->meta.uid));
 }
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -246,6 +261,7 @@ void submission_owned(struct owned *o, void *submission) {
   struct submission *s = submission;
   meta_owned(o, &s->meta);
   owned_text(o, &s->agent);
+  owned_text(o, &s->agent_uid);
   owned_text(o, &s->url);
   owned_text(o, &s->sha256);
   owned_text(o, &s->format);

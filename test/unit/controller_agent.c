@@ -113,6 +113,29 @@ static void an_agent_whose_pinned_submission_failed_is_stalled_until_another_is_
   assert_condition(w, "ann", "Stalled", "");
 }
 
+static void set_owner(struct world *w, const char *submission, const char *agent_uid) {
+  char text[256];
+  snprintf(text, sizeof(text),
+           "{'metadata':{'ownerReferences':[{'apiVersion':'%s','kind':'Agent','name':'ann','uid':'%s'}]}}",
+           ARENA_API_VERSION, agent_uid);
+  world_patch(w, "Submission", submission, text);
+}
+
+static void what_a_deleted_agent_of_the_name_leaves_is_not_the_next_ones(void **state) {
+  struct world *w = *state;
+  add_bare(w, "");
+  add_submission(w, "one", 1, "True", "Ready");
+  set_owner(w, "one", "of-an-earlier-ann");  // until the garbage collector has taken it
+  world_settle(w);
+  assert_condition(w, "ann", "Ready", "False/NoSubmission");
+  world_patch(w, "Agent", "ann", "{'spec':{'activeSubmission':'one'}}");
+  world_settle(w);
+  assert_condition(w, "ann", "Ready", "False/PinnedSubmissionNotFound");
+  set_owner(w, "one", world_text(w, "Agent", "ann", "metadata.uid"));
+  world_settle(w);
+  assert_condition(w, "ann", "Ready", "True/Ready");
+}
+
 static void an_older_version_can_be_pinned(void **state) {
   struct world *w = *state;
   add_bare(w, "");
@@ -189,6 +212,7 @@ int main(void) {
       scenario(a_rejected_version_leaves_the_earlier_one_active),
       scenario(an_agent_whose_only_submission_failed_is_stalled),
       scenario(an_agent_whose_pinned_submission_failed_is_stalled_until_another_is_pinned),
+      scenario(what_a_deleted_agent_of_the_name_leaves_is_not_the_next_ones),
       scenario(an_older_version_can_be_pinned),
       scenario(the_range_widens_while_it_waits_and_the_entry_expires),
       scenario(a_suspended_or_disabled_agent_leaves_the_queue),

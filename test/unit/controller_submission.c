@@ -227,6 +227,22 @@ static void versions_are_given_once_and_in_the_order_of_age(void **state) {
   assert_int_equal(world_int(w, "Submission", "new", "status.version"), 4);
 }
 
+static void one_of_a_deleted_agent_is_neither_built_nor_waited_for_by_the_next_of_the_name(void **state) {
+  struct world *w = *state;
+  world_add_queue(w, "pong");
+  add_agent(w);
+  add_submission(w, "old", GIT, DEFAULTS);
+  world_patch(w, "Submission", "old",
+              "{'metadata':{'ownerReferences':[{'apiVersion':'rl-arena.io/v1alpha1','kind':'Agent','name':'ann',"
+              "'uid':'of-an-earlier-ann'}]}}");
+  w->now += 2000;
+  add_submission(w, "new", GIT, DEFAULTS);
+  world_settle(w);
+  assert_int_equal(world_int(w, "Submission", "old", "status.version"), 0);
+  assert_int_equal(world_int(w, "Submission", "new", "status.version"), 1);
+  assert_int_equal(world_count(w, "Job"), 1);
+}
+
 static void a_pod_that_cannot_start_says_why(void **state) {
   struct world *w = begin(state, GIT, DEFAULTS);
   builder_pod(w, "sub-build-1");
@@ -590,6 +606,7 @@ int main(void) {
       scenario(without_its_agent_it_waits),
       scenario(without_a_queue_it_is_built_and_scanned_and_the_verdict_waits),
       scenario(versions_are_given_once_and_in_the_order_of_age),
+      scenario(one_of_a_deleted_agent_is_neither_built_nor_waited_for_by_the_next_of_the_name),
       scenario(a_pod_that_cannot_start_says_why),
       scenario(a_pod_without_a_node_waits_and_says_so),
       scenario(a_pod_whose_node_died_between_two_containers_is_removed_and_the_build_tried_again),

@@ -140,6 +140,7 @@ struct submission_status {
 struct submission {
   struct meta meta;
   char *agent;
+  char *agent_uid;  // of the Agent among its owner references: goes with that one; NULL: whichever has the name
   enum source_kind source;
   char *url, *sha256, *format;  // archive; url also git
   char *ref, *path;             // git
@@ -151,6 +152,8 @@ struct submission {
   struct submission_status status;
 };
 
+// Not of one that was made under the name of a deleted agent while its submissions are on their way out.
+bool submission_is_of(const struct submission *s, const struct agent *a);
 bool submission_decode(json *object, void *ret_submission, struct error *e);
 void submission_owned(struct owned *o, void *submission);
 void submission_status_copy(struct submission_status *ret, const struct submission_status *from);
