@@ -238,7 +238,7 @@ static void one_of_a_deleted_agent_is_neither_built_nor_waited_for_by_the_next_o
   w->now += 2000;
   add_submission(w, "new", GIT, DEFAULTS);
   world_settle(w);
-  assert_int_equal(world_int(w, "Submission", "old", "status.version"), 0);
+  assert_int_equal(world_int(w, "Submission", "old", "status.version"), -1);  // none
   assert_int_equal(world_int(w, "Submission", "new", "status.version"), 1);
   assert_int_equal(world_count(w, "Job"), 1);
 }
