@@ -53,7 +53,7 @@ struct cache {
   bool list_next;       // the next try lists rather than watches
   unsigned failures;    // in a row
 
-  unsigned lists;      // taken in
+  unsigned lists;      // taken in, and announced
   bool in_pages;       // this API server does not stream lists
   bool streaming;      // the watch has not told yet where the list ends
   bool unannounced;    // it has, and `synced` has not come yet
@@ -206,7 +206,6 @@ static enum error_code check_caught_up(const struct cache *c, uint64_t version, 
 
 static enum error_code finish_list(struct cache *c, uint64_t version, struct error *e) {
   if (store_list_end(c->store, version, e) != ERR_NONE) return e->code;
-  c->lists++;
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),
            "resourceVersion", log_number((int64_t)version, text));
@@ -215,6 +214,7 @@ static enum error_code finish_list(struct cache *c, uint64_t version, struct err
 
 static void announce(struct cache *c) {
   c->unannounced = false;
+  c->lists++;
   if (cache_is_current(c)) return;
   c->is_synced = true;
   c->wanted = 0;
