@@ -23,7 +23,6 @@
 
 enum {
   EVENT_BYTES_MAX = 4 * 1024 * 1024,  // etcd's objects end at 1.5 MiB
-  BATCH_BYTES = 1024 * 1024,
   LIST_SILENCE_MS = 60 * 1000,
   WATCH_SECONDS_MIN = 300,
   WATCH_SECONDS_SPREAD = 300,
@@ -53,12 +52,10 @@ struct cache {
   bool list_next;       // the next try lists rather than watches
   unsigned failures;    // in a row
 
-  unsigned lists;      // taken in, and announced
-  bool in_pages;       // this API server does not stream lists
-  bool streaming;      // the watch has not told yet where the list ends
-  bool unannounced;    // it has, and `synced` has not come yet
-  json *batch;         // listed objects that are not in the store yet; NULL: none
-  size_t batch_bytes;  // received for them
+  unsigned lists;    // taken in, and announced
+  bool in_pages;     // this API server does not stream lists
+  bool streaming;    // the watch has not told yet where the list ends
+  bool unannounced;  // it has, and `synced` has not come yet
   struct watch_feed feed;
   bool progress;  // this watch brought something
   msec watch_started;
@@ -105,7 +102,6 @@ void cache_free(struct cache *c) {
   pages_free(c->pages);
   timer_free(c->timer);
   watch_feed_done(&c->feed);
-  json_put(&c->batch);
   store_free(c->store);
   free(c->namespace);
   free(c);
@@ -170,7 +166,6 @@ static void retry(struct cache *c, bool list, const char *what, const struct err
 static void forget_list(struct cache *c) {
   pages_cancel(c->pages);
   c->streaming = false;
-  json_put(&c->batch);
   store_list_abort(c->store);
 }
 
@@ -240,14 +235,6 @@ static void on_pages(void *context, uint64_t version, const struct error *pages_
   }
 }
 
-// What is kept of many objects is made in one go, after all of them were read: side by side, not each between what was
-// only needed to read it, which would leave holes that nothing fits.
-static void take_batch(struct cache *c) {
-  for (size_t i = 0; i < json_length(c->batch); i++) store_list_add(c->store, json_item(c->batch, i));
-  json_put(&c->batch);
-  c->batch_bytes = 0;
-}
-
 static bool is_end_of_list(json *bookmark) {
   json *annotations = json_at(bookmark, "metadata", "annotations", NULL);
   return text_equal(json_text(annotations, "k8s.io/initial-events-end"), "true");
@@ -255,7 +242,6 @@ static bool is_end_of_list(json *bookmark) {
 
 // The stream goes on as a watch.
 static bool end_stream(struct cache *c, uint64_t version) {
-  take_batch(c);
   if (finish_list(c, version, &c->watch_error) != ERR_NONE) return false;
   c->streaming = false;
   c->watch_started = c->followed_since = clock_monotonic();
@@ -270,14 +256,8 @@ static bool on_listed(struct cache *c, enum watch_type type, json *object) {
     case WATCH_BOOKMARK:
       return !is_end_of_list(object) ||
              end_stream(c, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
-    case WATCH_DELETED:
-      take_batch(c);
-      store_list_remove(c->store, object);
-      return true;
-    default:
-      if (c->batch == NULL) c->batch = json_new_array();
-      json_push(c->batch, json_object_get(object));
-      return true;
+    case WATCH_DELETED: store_list_remove(c->store, object); return true;
+    default: store_list_add(c->store, object); return true;
   }
 }
 
@@ -299,11 +279,7 @@ static bool on_bytes(void *context, const char *bytes, size_t length) {
   struct error e = {0};
   enum error_code code = watch_feed_push(&c->feed, bytes, length, &e);
   if (code != ERR_NONE && c->watch_error.code == ERR_NONE) c->watch_error = e;
-  if (c->streaming) {
-    timer_set(c->timer, LIST_SILENCE_MS);
-    c->batch_bytes += length;
-    if (c->batch_bytes >= BATCH_BYTES) take_batch(c);
-  }
+  if (c->streaming) timer_set(c->timer, LIST_SILENCE_MS);
   return code == ERR_NONE;
 }
 
@@ -406,7 +382,6 @@ static void start_list(struct cache *c) {
     return;
   }
   c->streaming = true;
-  c->batch_bytes = 0;
   timer_set(c->timer, LIST_SILENCE_MS);
   cleanup_str struct str query = STR_INIT(64 * 1024);
   kube_query_add(&query, "sendInitialEvents", "true");
