@@ -110,7 +110,7 @@ static void on_signal(uv_signal_t *handle, int number) {
 // ---- memory
 // -----------------------------------------------------------------------------------
 
-// A list's pages, and the keys that all its objects are looked at by, are more than what stays of them.
+// What a list was read from, and the keys that all its objects are looked at by, are more than what stays of them.
 static void tidy(void *context) {
   struct program *p = context;
   timer_set(p->tidy, TIDY_MS);

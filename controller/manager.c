@@ -67,7 +67,8 @@ static void submission_changed(struct manager *m, const struct submission *befor
   manager_enqueue(m, RECONCILE_SUBMISSION, s->meta.name);
   manager_enqueue(m, RECONCILE_AGENT, s->agent);
   // The next submission of the agent waits for its version until this one has its own.
-  if (before == NULL || after == NULL || before->status.version != after->status.version) {
+  if (before == NULL || after == NULL || before->status.version != after->status.version ||
+      !text_equal(before->agent_uid, after->agent_uid)) {
     enqueue_all(m, RECONCILE_SUBMISSION, m->agent_submissions, s->agent);
   }
   enqueue_all(m, RECONCILE_MATCH, m->agent_matches, s->agent);

@@ -189,6 +189,9 @@ static void look_at_seat(struct manager *m, const struct match *x, unsigned i, s
   if (chosen == NULL) chosen = x->participants[i].submission;
   if (chosen == NULL && ret->agent != NULL) chosen = ret->agent->status.active_submission;
   ret->submission = manager_submission(m, chosen);
+  if (ret->submission != NULL && ret->agent != NULL && text_equal(ret->submission->agent, agent) &&
+      !submission_is_of(ret->submission, ret->agent))
+    ret->submission = NULL;  // an earlier agent's of the name; or the agent's cache is behind
   char pod[NAME_SIZE];
   name_agent_pod(pod, x->meta.name, i);
   const struct pod *p = cache_get(m->caches[CACHE_AGENT_PODS], pod);

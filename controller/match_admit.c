@@ -41,11 +41,10 @@ static bool admit_seat(struct match_turn *t, unsigned i) {
                seat->agent->environment, t->m->environment);
     return false;
   }
-  if (asked != NULL && seat->submission != NULL && !submission_is_of(seat->submission, seat->agent)) {
-    const bool earlier = text_equal(seat->submission->agent, name);
+  if (asked != NULL && seat->submission != NULL && !text_equal(seat->submission->agent, name)) {
     match_fail(t, "SubmissionMismatch",
-               "Submission %s belongs to %s %s, not to %s. Create a Match that names one of its own, or none.", asked,
-               earlier ? "an earlier agent" : "agent", seat->submission->agent, earlier ? "this one" : name);
+               "Submission %s belongs to agent %s, not to %s. Create a Match that names one of its own, or none.",
+               asked, seat->submission->agent, name);
     return false;
   }
   if (asked != NULL && !has_ready_submission(seat)) {

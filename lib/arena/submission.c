@@ -38,14 +38,22 @@ static void decode_files(json *inline_source, struct submission *s) {
   s->files = mem_grow(s->files, s->file_count, sizeof(*s->files));  // the cache keeps it: no room to spare
 }
 
-static char *owning_agent(json *metadata) {
+static bool is_agent_named(json *reference, const char *name) {
+  const char *version = json_text(reference, "apiVersion");
+  return version != NULL && strncmp(version, ARENA_GROUP "/", strlen(ARENA_GROUP "/")) == 0 &&
+         text_equal(json_text(reference, "kind"), "Agent") && text_equal(json_text(reference, "name"), name);
+}
+
+// The uid of the only agent of this name among the owners; of several nobody can say which is meant.
+static char *owning_agent(json *metadata, const char *name) {
+  const char *uid = NULL;
   json *owners = json_get(metadata, "ownerReferences");
   for (size_t i = 0; i < json_length(owners); i++) {
-    json *owner = json_item(owners, i);
-    if (text_equal(json_text(owner, "apiVersion"), ARENA_API_VERSION) && text_equal(json_text(owner, "kind"), "Agent"))
-      return json_text_copy(owner, "uid");
+    if (!is_agent_named(json_item(owners, i), name)) continue;
+    if (uid != NULL) return NULL;
+    uid = json_text(json_item(owners, i), "uid");
   }
-  return NULL;
+  return uid != NULL ? mem_strdup(uid) : NULL;
 }
 
 static void decode_source(json *source, struct submission *s) {
@@ -137,7 +145,7 @@ bool submission_decode(json *object, void *ret_submission, struct error *e) {
 
   struct submission *s = ret_submission;
   s->agent = json_text_copy(spec, "agent");
-  s->agent_uid = owning_agent(json_get(object, "metadata"));
+  s->agent_uid = owning_agent(json_get(object, "metadata"), s->agent);
   decode_source(json_get(spec, "source"), s);
   s->timeout_seconds = codec_int32(build, "timeoutSeconds", 10, 7200, 900);
   s->max_retries = codec_int32(build, "maxRetries", 0, 3, 3);

@@ -3,7 +3,8 @@
 //
 // A list is a watch that begins with everything there is and tells where that ends: an API server of 1.34 looks at all
 // that lies behind a page for each page of a list, so that 200 pages of 100,000 objects cost it a minute. One that
-// cannot stream a list refuses to, and is asked for pages from then on.
+// cannot stream a list refuses to, and is asked for pages from then on. After a stream that broke off pages are asked
+// for too, until a list is whole: an API server ends a watch that falls behind, as a long list beside many writes can.
 #include "kube/cache.h"
 
 #include <assert.h>
@@ -54,6 +55,7 @@ struct cache {
 
   unsigned lists;    // taken in, and announced
   bool in_pages;     // this API server does not stream lists
+  bool pages_next;   // the last stream broke off, and no list has been whole since
   bool streaming;    // the watch has not told yet where the list ends
   bool unannounced;  // it has, and `synced` has not come yet
   struct watch_feed feed;
@@ -209,6 +211,7 @@ static enum error_code finish_list(struct cache *c, uint64_t version, struct err
 
 static void announce(struct cache *c) {
   c->unannounced = false;
+  c->pages_next = false;
   c->lists++;
   if (cache_is_current(c)) return;
   c->is_synced = true;
@@ -246,19 +249,15 @@ static bool end_stream(struct cache *c, uint64_t version) {
   c->streaming = false;
   c->watch_started = c->followed_since = clock_monotonic();
   c->unannounced = true;
-  timer_set(c->timer, 0);  // who is told may send requests, which cannot begin while bytes of one are handed out
+  timer_set(c->timer, 0);  // who is told may end this watch, which is still being read
   return true;
 }
 
 // What there is, and what happens to it before the list ends.
 static bool on_listed(struct cache *c, enum watch_type type, json *object) {
-  switch (type) {
-    case WATCH_BOOKMARK:
-      return !is_end_of_list(object) ||
-             end_stream(c, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
-    case WATCH_DELETED: store_list_remove(c->store, object); return true;
-    default: store_list_add(c->store, object); return true;
-  }
+  if (type != WATCH_BOOKMARK) return store_list_event(c->store, type, object, &c->watch_error) == ERR_NONE;
+  return !is_end_of_list(object) ||
+         end_stream(c, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
 }
 
 static bool on_event(void *context, enum watch_type type, json *object) {
@@ -289,9 +288,10 @@ static bool needs_list(const struct cache *c, const struct error *e) {
   return !error_is_transient(e->code) && c->failures >= REFUSALS_BEFORE_LIST;
 }
 
-static void on_stream_cut(struct cache *c, const struct error *e) {
+static void on_stream_cut(struct cache *c, bool begun, const struct error *e) {
   timer_clear(c->timer);
   if (e->code != ERR_INVALID) {
+    c->pages_next |= begun;
     fail_list(c, e);
     return;
   }
@@ -336,14 +336,14 @@ static void on_watch_end(void *context, const struct kube_answer *answer, const 
 
   if (c->streaming) {
     if (e.code == ERR_NONE) error_set(&e, ERR_UNAVAILABLE, "the list ended before all of it was told");
-    on_stream_cut(c, &e);
+    on_stream_cut(c, answer->status == 200, &e);
     return;
   }
-  if (c->unannounced) {
-    timer_clear(c->timer);
-    announce(c);
-  }
+  const bool unannounced = c->unannounced;
+  c->unannounced = false;
+  if (unannounced) timer_clear(c->timer);
   on_watch_cut(c, answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS, &e);
+  if (unannounced) announce(c);
 }
 
 // The server ends a watch after a random time, so that watches spread over API servers; nothing for longer than that
@@ -377,7 +377,7 @@ static void follow(struct cache *c, struct str *query) {
 static void start_list(struct cache *c) {
   c->followed_since = 0;
   store_list_begin(c->store);
-  if (c->in_pages) {
+  if (c->in_pages || c->pages_next) {
     pages_start(c->pages);
     return;
   }
@@ -404,6 +404,7 @@ static void on_silence(struct cache *c) {
   error_set(&e, ERR_TIMEOUT, "nothing more of the list came for %d s", LIST_SILENCE_MS / 1000);
   kube_call_cancel(c->call);
   c->call = NULL;
+  c->pages_next = true;
   fail_list(c, &e);
 }
 

@@ -204,15 +204,19 @@ static void remove_if_newer(struct store *s, const struct meta *m) {
   if (known != NULL && meta_of(known)->version <= m->version) remove_node(s, known);
 }
 
+static enum error_code decode_event(json *object, struct meta *ret, struct error *e) {
+  struct error why = {0};
+  if (meta_decode(object, ret, &why) == ERR_NONE) return ERR_NONE;
+  return error_set(e, ERR_INTERNAL, "a watch event cannot be read: %s", why.text);
+}
+
 enum error_code store_event(struct store *s, enum watch_type type, json *object, struct error *e) {
   if (type == WATCH_BOOKMARK) {  // carries a version and nothing else
     saw_version(s, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
     return ERR_NONE;
   }
   struct meta m = {0};
-  struct error why = {0};
-  if (meta_decode(object, &m, &why) != ERR_NONE)
-    return error_set(e, ERR_INTERNAL, "a watch event cannot be read: %s", why.text);
+  if (decode_event(object, &m, e) != ERR_NONE) return ERR_INTERNAL;
   saw_version(s, m.version);
   if (type == WATCH_DELETED) {
     remove_if_newer(s, &m);
@@ -234,13 +238,6 @@ void store_list_abort(struct store *s) {
   s->listed = NULL;
 }
 
-static bool decode_item(const struct store *s, json *item, struct meta *ret) {
-  struct error why = {0};
-  if (meta_decode(item, ret, &why) == ERR_NONE) return true;
-  log_warn("list item cannot be read and is skipped", "kind", s->type->kind->kind, "error", why.text);
-  return false;
-}
-
 static void unlist(struct store *s, const char *name) {
   struct node *n = find(s->listed, name);
   if (n == NULL) return;
@@ -248,19 +245,31 @@ static void unlist(struct store *s, const char *name) {
   node_free(s, n);
 }
 
-void store_list_add(struct store *s, json *item) {
-  struct meta m = {0};
-  if (!decode_item(s, item, &m)) return;
-  unlist(s, m.name);
-  struct node *n = decode_node(s, item, &m);
+static void list_item(struct store *s, json *item, struct meta *take_meta) {
+  unlist(s, take_meta->name);
+  struct node *n = decode_node(s, item, take_meta);
   if (n != NULL) add_to(s->listed, n);
 }
 
-void store_list_remove(struct store *s, json *item) {
+void store_list_add(struct store *s, json *item) {
   struct meta m = {0};
-  if (!decode_item(s, item, &m)) return;
+  struct error why = {0};
+  if (meta_decode(item, &m, &why) == ERR_NONE)
+    list_item(s, item, &m);
+  else
+    log_warn("list item cannot be read and is skipped", "kind", s->type->kind->kind, "error", why.text);
+}
+
+enum error_code store_list_event(struct store *s, enum watch_type type, json *object, struct error *e) {
+  struct meta m = {0};
+  if (decode_event(object, &m, e) != ERR_NONE) return ERR_INTERNAL;
+  if (type != WATCH_DELETED) {
+    list_item(s, object, &m);
+    return ERR_NONE;
+  }
   unlist(s, m.name);
   meta_done(&m);
+  return ERR_NONE;
 }
 
 // Known objects that the list does not have are gone, unless they are own writes after the list.

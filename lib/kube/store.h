@@ -35,8 +35,9 @@ enum error_code store_event(struct store *s, enum watch_type type, json *object,
 // A list of everything, piece by piece. Nothing changes before store_list_end, which compares and reports;
 // ERR_CONFLICT from it when the list is older than what was seen: then nothing changed.
 void store_list_begin(struct store *s);
-void store_list_add(struct store *s, json *item);     // in place of an earlier one of the name
-void store_list_remove(struct store *s, json *item);  // deleted while the list was told
+void store_list_add(struct store *s, json *item);  // in place of an earlier one of the name
+// ADDED, MODIFIED or DELETED while the list is told; ERR_INTERNAL as store_event.
+enum error_code store_list_event(struct store *s, enum watch_type type, json *object, struct error *e);
 enum error_code store_list_end(struct store *s, uint64_t version, struct error *e);
 void store_list_abort(struct store *s);
 

@@ -370,6 +370,14 @@ def check_records(s: Snapshot) -> Iterator[str]:
 # ---- Agent and its queue
 
 
+def is_of(submission: Object, agent: Object) -> bool:
+    """What has an owner of the agent's name goes with that one, not with the next of the name."""
+    owners = submission["metadata"].get("ownerReferences", [])
+    uids = [o["uid"] for o in owners if o["kind"] == "Agent" and o["name"] == name(agent)]
+    its_own = len(uids) != 1 or uids[0] == agent["metadata"]["uid"]
+    return bool(submission["spec"]["agent"] == name(agent) and its_own)
+
+
 def check_active(s: Snapshot) -> Iterator[str]:
     for agent in s.agents.values():
         who, state = f"Agent {name(agent)}", status(agent)
@@ -379,12 +387,12 @@ def check_active(s: Snapshot) -> Iterator[str]:
                 yield f"{who}: Ready without an active submission"
             continue
         one = s.submissions.get(active)
-        if one is None or one["spec"]["agent"] != name(agent) or not holds(one, "Ready"):
+        if one is None or not is_of(one, agent) or not holds(one, "Ready"):
             yield f"{who}: its active submission {active} is not there, not its own or not Ready"
             continue
         if state.get("image") != status(one)["image"] or state.get("activeVersion") != status(one)["version"]:
             yield f"{who}: image or version is not that of {active}"
-        own = [o for o in s.submissions.values() if o["spec"]["agent"] == name(agent) and holds(o, "Ready")]
+        own = [o for o in s.submissions.values() if is_of(o, agent) and holds(o, "Ready")]
         newest = max(own, key=lambda o: int(status(o)["version"]))
         if pinned and active != pinned:
             yield f"{who}: {pinned} is pinned, {active} plays"

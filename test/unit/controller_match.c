@@ -494,7 +494,7 @@ static void a_match_with_a_submission_of_another_agent_fails_for_good(void **sta
   assert_int_equal(world_count(w, "Pod"), 0);
 }
 
-static void a_match_with_a_submission_of_an_earlier_agent_of_the_name_fails_for_good(void **state) {
+static void a_match_does_not_start_with_a_submission_of_an_earlier_agent_of_the_name(void **state) {
   struct world *w = *state;
   world_patch(w, "Submission", "bob-v1",
               "{'metadata':{'ownerReferences':[{'apiVersion':'rl-arena.io/v1alpha1','kind':'Agent','name':'bob',"
@@ -503,7 +503,7 @@ static void a_match_with_a_submission_of_an_earlier_agent_of_the_name_fails_for_
               "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
               "{'agent':'bob','submission':'bob-v1'}]}}");
   world_settle(w);
-  assert_condition(w, "m", "Failed", "True/SubmissionMismatch");
+  assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
   assert_int_equal(world_count(w, "Pod"), 0);
 }
 
@@ -638,7 +638,7 @@ int main(void) {
       scenario(an_agents_token_is_the_uid_of_its_pod),
       scenario(an_agents_pod_is_confined_and_gets_what_its_queue_gives),
       scenario(a_match_with_a_submission_of_another_agent_fails_for_good),
-      scenario(a_match_with_a_submission_of_an_earlier_agent_of_the_name_fails_for_good),
+      scenario(a_match_does_not_start_with_a_submission_of_an_earlier_agent_of_the_name),
       scenario(a_match_waits_for_the_submission_that_it_asks_for),
       scenario(a_suspended_agent_plays_no_match_by_hand_either),
       scenario(a_match_without_a_queue_waits_with_a_reason),

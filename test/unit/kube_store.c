@@ -104,7 +104,7 @@ static void listed(struct fixture *f, const char *name, const char *uid, uint64_
 
 static void unlisted(struct fixture *f, const char *name, const char *uid, uint64_t version) {
   cleanup_json json *o = thing_json(name, uid, version, "last");
-  store_list_remove(f->store, o);
+  assert_int_equal(store_list_event(f->store, WATCH_DELETED, o, NULL), ERR_NONE);
 }
 
 static void end_list(struct fixture *f, uint64_t version) {
@@ -161,7 +161,10 @@ static void test_changes_while_a_list_is_told(void **state) {
   listed(f, "a", "1", 3, "x");
   listed(f, "b", "2", 4, "y");
   listed(f, "c", "3", 5, "z");
-  listed(f, "a", "1", 11, "newer");
+  cleanup_json json *modified = thing_json("a", "1", 11, "newer");
+  assert_int_equal(store_list_event(f->store, WATCH_MODIFIED, modified, NULL), ERR_NONE);
+  cleanup_json json *nameless = json_parse("{\"metadata\":{}}", 15, NULL);
+  assert_int_equal(store_list_event(f->store, WATCH_MODIFIED, nameless, NULL), ERR_INTERNAL);
   unlisted(f, "b", "2", 12);
   unlisted(f, "c", "3", 13);
   listed(f, "c", "4", 14, "anew");

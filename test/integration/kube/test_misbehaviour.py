@@ -87,8 +87,7 @@ def test_what_happens_while_a_list_is_told(api: FakeApi, begin: Begin) -> None:
         event("DELETED", thing("b", 12)),
         event("DELETED", thing("c", 13)),
         event("ADDED", thing("c", 14)),
-        end_of_list(20),
-        event("MODIFIED", thing("a", 21)),
+        end_of_list(20) + event("MODIFIED", thing("a", 21)),  # in one piece
     )
     probe.expect("~ a 21")  # what else has arrived goes before the word that all is there
     assert probe.expect("synced") == "synced 2"
@@ -118,6 +117,30 @@ def test_of_a_list_that_is_not_told_to_its_end_nothing_is_taken(api: FakeApi, be
     probe.expect("+ c 30")
     assert set(probe.dump()) == {"a", "c"}
     assert not any(" b " in line or line.startswith("-") for line in probe.all)
+    probe.quit()
+
+
+@streamed
+@pytest.mark.parametrize("how", ["cut", "error"])
+def test_a_server_whose_streams_never_reach_their_end_is_asked_for_pages(api: FakeApi, begin: Begin, how: str) -> None:
+    """It may cut those that fall behind, or know no better answer than 500 (kube-apiserver with an old etcd)."""
+
+    def on_list(query: Query) -> Answer:
+        if "limit" in query:
+            return listing(20, thing("a", 5))
+        return (
+            event("ERROR", status(500, "InternalError", "fall back"))
+            if how == "error"
+            else event("ADDED", thing("a", 5))
+        )
+
+    api.on_list = on_list
+    probe = begin()
+    assert probe.expect("synced") == "synced 1"
+    api.on_list = answers(listing(30, thing("a", 25)))
+    api.next_watch().refuse(410, GONE)
+    probe.expect("~ a 25")
+    assert ["limit" in query for query in api.lists] == [False, True, False]  # each list tries anew
     probe.quit()
 
 

@@ -140,7 +140,7 @@ struct submission_status {
 struct submission {
   struct meta meta;
   char *agent;
-  char *agent_uid;  // of the Agent among its owner references: goes with that one; NULL: whichever has the name
+  char *agent_uid;  // of the one Agent of that name among its owners: goes with that one; NULL: whichever has the name
   enum source_kind source;
   char *url, *sha256, *format;  // archive; url also git
   char *ref, *path;             // git
