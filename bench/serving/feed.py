@@ -39,10 +39,6 @@ def event(what: str, body: Object) -> bytes:
     return json.dumps({"type": what, "object": body}).encode() + b"\n"
 
 
-def added(item: Object) -> bytes:
-    return event("ADDED", item)
-
-
 def end_of_list(kind: str) -> bytes:
     metadata = {"resourceVersion": "1", "annotations": {"k8s.io/initial-events-end": "true"}}
     return event("BOOKMARK", {"kind": KINDS[kind], "metadata": metadata})
@@ -86,19 +82,20 @@ class Feed:
                 if kind not in KINDS:
                     self.answer(404, {"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound"})
                 elif "sendInitialEvents=true" in address.query:
-                    self.serve_watch(feed.pieces[kind], [*map(added, feed.items[kind]), end_of_list(kind)])
+                    told = [event("ADDED", item) for item in feed.items[kind]]
+                    self.serve_watch(feed.pieces[kind], b"".join([*told, end_of_list(kind)]))
                 else:
-                    self.serve_watch(feed.pieces[kind], [])
+                    self.serve_watch(feed.pieces[kind])
 
-            def serve_watch(self, pieces: queue.Queue[bytes], first: list[bytes]) -> None:
+            def serve_watch(self, pieces: queue.Queue[bytes], first: bytes = b"") -> None:
                 self.send_response(200)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
+                piece = first or pieces.get()
                 while True:
-                    piece = b"".join(first) or pieces.get()
-                    first = []
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.flush()
+                    piece = pieces.get()
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -115,7 +112,7 @@ class Feed:
 
     def prepare(self, word: str, things: Sequence[Object]) -> list[bytes]:
         """Events, a number of them in each piece."""
-        lines = [json.dumps({"type": word, "object": one}).encode() + b"\n" for one in things]
+        lines = [event(word, one) for one in things]
         return [b"".join(lines[i : i + EVENTS_A_PIECE]) for i in range(0, len(lines), EVENTS_A_PIECE)]
 
     def send(self, kind: str, pieces: Sequence[bytes]) -> None:

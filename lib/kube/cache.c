@@ -256,8 +256,7 @@ static bool end_stream(struct cache *c, uint64_t version) {
 // What there is, and what happens to it before the list ends.
 static bool on_listed(struct cache *c, enum watch_type type, json *object) {
   if (type != WATCH_BOOKMARK) return store_list_event(c->store, type, object, &c->watch_error) == ERR_NONE;
-  return !is_end_of_list(object) ||
-         end_stream(c, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
+  return !is_end_of_list(object) || end_stream(c, store_version_of(object));
 }
 
 static bool on_event(void *context, enum watch_type type, json *object) {
@@ -339,11 +338,9 @@ static void on_watch_end(void *context, const struct kube_answer *answer, const 
     on_stream_cut(c, answer->status == 200, &e);
     return;
   }
-  const bool unannounced = c->unannounced;
-  c->unannounced = false;
-  if (unannounced) timer_clear(c->timer);
+  if (c->unannounced) timer_clear(c->timer);
   on_watch_cut(c, answer->status == 200 && clock_monotonic() - c->watch_started >= SHORT_WATCH_MS, &e);
-  if (unannounced) announce(c);
+  if (c->unannounced) announce(c);
 }
 
 // The server ends a watch after a random time, so that watches spread over API servers; nothing for longer than that

@@ -86,13 +86,12 @@ static void on_error(struct pages *p, const struct error *e) {
 }
 
 static enum error_code take_page(struct pages *p, json *list, uint64_t *ret_version, struct error *e) {
-  json *metadata = json_get(list, "metadata");
   json *items = json_get(list, "items");
-  *ret_version = store_parse_version(json_text(metadata, "resourceVersion"));
+  *ret_version = store_version_of(list);
   if (*ret_version == 0) return error_set(e, ERR_INTERNAL, "the list has no resourceVersion");
   for (size_t i = 0; i < json_length(items); i++) p->item(p->context, json_item(items, i));
 
-  const char *token = json_text(metadata, "continue");
+  const char *token = json_text(json_get(list, "metadata"), "continue");
   if (!text_empty(token) && strlen(token) > CONTINUE_MAX)
     return error_set(e, ERR_TOO_LARGE, "the list's continue token is longer than %d bytes", CONTINUE_MAX);
   mem_replace(&p->continue_token, text_empty(token) ? NULL : token);

@@ -120,6 +120,10 @@ uint64_t store_parse_version(const char *text) {
   return n;
 }
 
+uint64_t store_version_of(json *object) {
+  return store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion"));
+}
+
 static void saw_version(struct store *s, uint64_t version) {
   if (version > s->version) s->version = version;
 }
@@ -212,7 +216,7 @@ static enum error_code decode_event(json *object, struct meta *ret, struct error
 
 enum error_code store_event(struct store *s, enum watch_type type, json *object, struct error *e) {
   if (type == WATCH_BOOKMARK) {  // carries a version and nothing else
-    saw_version(s, store_parse_version(json_text(json_get(object, "metadata"), "resourceVersion")));
+    saw_version(s, store_version_of(object));
     return ERR_NONE;
   }
   struct meta m = {0};

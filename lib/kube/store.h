@@ -46,3 +46,4 @@ void store_observe_deleted(struct store *s, const char *name, const char *uid); 
 
 // A resourceVersion as a number; 0 when it is none.
 uint64_t store_parse_version(const char *text);
+uint64_t store_version_of(json *object);  // of its metadata, a list's and a bookmark's too

@@ -21,7 +21,7 @@ var (
 )
 
 // lists reads all agents and all submissions, at the same time, as streams, and throws them away: what the API server
-// itself needs to hand them out, below which no informer's start can be.
+// itself needs to hand them out, below which no start that asks for them can be.
 func lists(api *client, namespace string) error {
 	began := time.Now()
 	kinds := []string{"agents", "submissions"}

@@ -49,7 +49,7 @@ class Request:
 
 
 Answer = tuple[int, dict[str, str], dict[str, Any]]
-# What to answer instead of asking the API server; None: ask it.
+# What to answer instead of asking the API server; None: ask it. Watches that begin with no list are not asked about.
 Refuse = Callable[[str, str], Answer | None]
 
 

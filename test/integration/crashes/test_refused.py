@@ -77,8 +77,7 @@ def test_every_third_request_fails(arena: Begin) -> None:
 
     def refuse(method: str, path: str) -> Answer | None:
         # The lease apart: five in a row and it ends, as it should (test_leaders.py).
-        is_watch = "watch=true" in path and "sendInitialEvents" not in path
-        if is_watch or "/leases" in path or chance.random() > 1 / 3:
+        if "/leases" in path or chance.random() > 1 / 3:
             return None
         return failure(*chance.choice(((500, "InternalError"), (503, "ServiceUnavailable"), (504, "Timeout"))))
 

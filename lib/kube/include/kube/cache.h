@@ -19,8 +19,7 @@ struct cache_type {
   bool (*decode)(json *object, void *ret, struct error *e);
   owned_fn *owned;
   const char *label_selector;  // NULL: all
-  unsigned
-      page_limit;  // where lists come in pages: of the first; small ones are followed by larger ones. 0: 500, the most
+  unsigned page_limit;         // of a first page, where lists come in pages; larger ones may follow. 0: 500, the most
 };
 
 struct cache;
@@ -45,7 +44,7 @@ bool cache_is_current(const struct cache *c);  // synced, and has caught up
 msec cache_followed(const struct cache *c, msec now);
 // All that happened up to this resourceVersion is in the cache; 0 before the first list.
 uint64_t cache_version(const struct cache *c);
-unsigned cache_lists(const struct cache *c);  // how many lists were taken in so far
+unsigned cache_lists(const struct cache *c);  // how many lists were taken in and told of so far
 const struct cache_type *cache_type_of(const struct cache *c);
 
 const void *cache_get(const struct cache *c,
