@@ -206,7 +206,9 @@ static enum error_code finish_list(struct cache *c, uint64_t version, struct err
   char count[LOG_NUMBER_SIZE], text[LOG_NUMBER_SIZE];
   log_info("listed", "kind", c->type.kind->kind, "objects", log_number((int64_t)store_count(c->store), count),
            "resourceVersion", log_number((int64_t)version, text));
-  return check_caught_up(c, version, e);
+  if (check_caught_up(c, version, e) != ERR_NONE) return e->code;
+  if (!cache_is_current(c)) c->failures = 0;
+  return ERR_NONE;
 }
 
 static void announce(struct cache *c) {
@@ -216,7 +218,6 @@ static void announce(struct cache *c) {
   if (cache_is_current(c)) return;
   c->is_synced = true;
   c->wanted = 0;
-  c->failures = 0;
   if (c->synced != NULL) c->synced(c->context, c);
 }
 

@@ -266,6 +266,19 @@ def test_refused_watches_end_in_a_list(api: FakeApi, begin: Begin) -> None:
     probe.quit()
 
 
+@streamed
+def test_a_refusal_right_behind_the_list_counts_too(api: FakeApi, begin: Begin) -> None:
+    """Before the word that all is there, which forgot it, so that one more was needed."""
+    refusal = status(400, "BadRequest", "invalid resource version")
+    api.on_list = answers(BY_HAND, listing(20, thing("a", 15)))
+    probe = begin()
+    api.next_watch().send(end_of_list(10) + event("ERROR", refusal))  # in one piece
+    for _ in range(3):
+        api.next_watch().refuse(400, refusal)
+    probe.expect("+ a 15")
+    probe.quit()
+
+
 def test_older_list_is_refused(api: FakeApi, begin: Begin) -> None:
     api.on_list = answers(
         listing(10), listing(15), listing(16, thing("z", 3)), listing(20, thing("a", 19), thing("b", 20))
