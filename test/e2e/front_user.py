@@ -50,10 +50,16 @@ def fetch(front: Front, path: str) -> tuple[int, http.client.HTTPMessage, bytes]
 
 
 def replay(match_id: str, form: str) -> str:
-    """A replay as text; a client waits when it has asked for too many."""
+    """A replay as text. As any client does, this one waits when it has asked for too many, and when nobody answers:
+    a kubelet that was started anew calls a Pod ready once it has asked it, and until then no Service leads there.
+    """
     anyone = Front(address())
+
+    def answer() -> tuple[int, http.client.HTTPMessage, bytes]:
+        return fetch(anyone, f"/api/v1/matches/{match_id}/replay?format={form}")
+
     while True:
-        code, headers, content = fetch(anyone, f"/api/v1/matches/{match_id}/replay?format={form}")
+        code, headers, content = until(answer, f"an answer about the replay of {match_id}", 60)
         if code != http.HTTPStatus.TOO_MANY_REQUESTS:
             break
         time.sleep(int(headers["Retry-After"]))

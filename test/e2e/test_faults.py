@@ -39,13 +39,28 @@ def objects(run: Run) -> list[Object]:
     return [*slow_agents(run), *made, run.inline("gone-v1", "gone", PLAYS), run.image("witness-v1", "witness")]
 
 
+def starts(pod: Object) -> int:
+    count: int = status(pod)["containerStatuses"][0]["restartCount"]
+    return count
+
+
+def front_starts() -> dict[str, int]:
+    pods = cluster.listed("pods", "app.kubernetes.io/name=api-server", cluster.SYSTEM)
+    return {cluster.name_of(pod): starts(pod) for pod in pods}
+
+
 @pytest.fixture(autouse=True)
 def whole_cluster() -> Iterator[None]:
-    """Whatever happens in a test, the cluster is whole after it, and nothing in the arena contradicts itself."""
+    """Whatever happens in a test, the cluster is whole after it, and nothing in the arena contradicts itself.
+
+    No fault of the cluster ends the front: its clients here ask again, and would not see it.
+    """
+    before = front_starts()
     yield
     for program in parts.STARTS:
         parts.start(program)
     assert_no_contradictions()
+    assert front_starts() == before
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -224,11 +239,6 @@ def test_an_image_that_is_gone_from_the_registry(run: Run, match_without_image: 
 
 def database() -> Object:
     return cluster.get("pods", "postgres-0", cluster.SYSTEM)
-
-
-def starts(pod: Object) -> int:
-    count: int = status(pod)["containerStatuses"][0]["restartCount"]
-    return count
 
 
 def is_deleted(me: front_user.Front, path: str) -> bool:
