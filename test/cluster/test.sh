@@ -293,8 +293,9 @@ meson_test_run() {
     ARENA_PYTHON=$TEST_PYTHON ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 \
         UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
         "${command[@]}" -C "$folder" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2 \
-        --timeout-multiplier 10 || code=$?
-    mv "$folder/meson-logs/testlog.junit.xml" "$TEST_RESULTS/$suite-$1.xml" || code=1
+        --timeout-multiplier 10 --logbase "$suite" || code=$?
+    # A log of its own: another suite of this build may run at the same time.
+    mv "$folder/meson-logs/$suite.junit.xml" "$TEST_RESULTS/$suite-$1.xml" || code=1
     return "$code"
 }
 
