@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 import pytest
+from grpc.aio._call import StreamStreamCall
 from harness import arena
 
 from rl_arena.proto import agent_pb2
@@ -209,6 +211,40 @@ def test_loses(name, specs, tmp_path):
 def test_act_alone_is_enough(specs, tmp_path):
     response = asyncio.run(against(specs, tmp_path, Reset=good_reset, Act=good_act))
     assert [result.failure for result in response.agent_results] == [pb.FAILURE_NONE] * 2, response
+
+
+def end_streams(monkeypatch, after: int) -> None:
+    """From the write behind so many on, streams end at the moment in which they are written to, and gRPC says what it
+    says then."""
+    whole, written = StreamStreamCall.write, itertools.count(1)
+
+    async def write(self: Any, request: Any) -> None:
+        if next(written) <= after:
+            await whole(self, request)
+            return
+        self._cython_call.set_internal_error("as if the call had ended")
+        await self._raise_for_status()
+
+    monkeypatch.setattr(StreamStreamCall, "write", write)
+
+
+def test_a_stream_that_ends_as_it_is_asked_first_is_none(specs, tmp_path, monkeypatch):
+    """So it is when an agent that does not offer Play says so at once."""
+    end_streams(monkeypatch, after=0)
+    response = asyncio.run(against(specs, tmp_path, Reset=good_reset, Act=good_act))
+    assert [result.failure for result in response.agent_results] == [pb.FAILURE_NONE] * 2, response
+
+
+def test_a_stream_that_ends_as_it_is_asked_later_may_be_its_pods_end(specs, tmp_path, monkeypatch):
+    end_streams(monkeypatch, after=2)
+
+    async def scenario() -> pb.MatchResponse:
+        async with served(Reset=good_reset, Act=good_act, Play=good_play) as good, arena(specs, tmp_path) as executor:
+            return await executor.play("tic-tac-toe", [good, good.replace("127.0.0.1", "localhost")])
+
+    loser, winner = asyncio.run(scenario()).agent_results
+    assert loser.failure == pb.FAILURE_DISCONNECTED and winner.failure == pb.FAILURE_NONE
+    assert "ended the stream" in loser.error_message
 
 
 async def with_socket(specs, folder, speak: Callable) -> pb.MatchResponse:

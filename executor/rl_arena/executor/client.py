@@ -38,6 +38,7 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
+ENDED = "it ended the stream of its moves before the game was over"
 PROTOCOL_CODES = frozenset((grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS))
 LOST_CODES = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED))
 
@@ -188,6 +189,14 @@ class AgentClient:
             self._play = method(metadata=self._metadata)
         try:
             await self._play.write(request)
+        except (asyncio.InvalidStateError, grpc.aio.UsageError):
+            pass  # it has ended, and read() says how
+        except grpc.aio.AioRpcError:
+            # It ends at this moment. Why is not to be had any more: grpc puts a status of its own over the agent's.
+            if first:
+                return None  # and Act will tell
+            raise Forfeit(executor_pb2.FAILURE_DISCONNECTED, ENDED) from None
+        try:
             data = await self._play.read()
         except (asyncio.InvalidStateError, grpc.aio.UsageError):
             data = grpc.aio.EOF
@@ -204,7 +213,7 @@ class AgentClient:
         words = clean(await self._play.details(), 200)
         raise Forfeit(
             executor_pb2.FAILURE_DISCONNECTED if code in LOST_CODES else executor_pb2.FAILURE_PROTOCOL,
-            f"it ended the stream of its moves before the game was over: {words or code.name}",
+            f"{ENDED}: {words or code.name}",
         )
 
     def _action(self, step: int, data: bytes) -> agent_pb2.Value:
