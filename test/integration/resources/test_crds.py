@@ -170,7 +170,7 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
                 "startupSeconds": 30,
                 "recordReplay": True,
                 "ttlSecondsAfterFinished": 604800,
-                "resources": {"cpu": "500m", "memory": "512Mi"},
+                "resources": {},
             },
             "scan": {"failOn": "CRITICAL", "ignoreUnfixed": True},
         },
@@ -189,6 +189,11 @@ ACCEPTED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "MatchmakingQueue",
         queue(match={"resources": {"cpu": "2", "memory": "1.5Gi"}}),
         {"match": {"resources": {"cpu": "2", "memory": "1.5Gi"}, "timeoutSeconds": 300}},
+    ),
+    "queue-scans-tell-only": (
+        "MatchmakingQueue",
+        queue(scan={"failOn": "NONE"}),
+        {"scan": {"failOn": "NONE", "ignoreUnfixed": True}},
     ),
     "queue-no-cooldown": (
         "MatchmakingQueue",
