@@ -15,7 +15,7 @@
 
 #include "random.h"
 
-enum { NAME_ROOM = 32, RUNS = 1000, LARGE = 100000 };
+enum { NAME_ROOM = 32, RUNS = 1000, LARGE = 100000, TRIED = 200000 };
 static const msec now = INT64_C(1767268800000);
 static uint64_t seed;
 
@@ -155,6 +155,7 @@ static void test_like_the_reference(void **state) {
 
 static void test_order_does_not_matter(void **state) {
   (void)state;
+  size_t total = 0;
   for (unsigned run = 0; run < RUNS / 10; run++) {
     struct random r = {seed + run};
     struct crowd c = crowd_new(&r, 1 + random_below(&r, 500));
@@ -174,11 +175,13 @@ static void test_order_does_not_matter(void **state) {
       assert_ptr_equal(c.agents[one[i].first].id, shuffled[two[i].first].id);
       assert_ptr_equal(c.agents[one[i].second].id, shuffled[two[i].second].id);
     }
+    total += count;
     free(one);
     free(two);
     free(shuffled);
     crowd_done(&c);
   }
+  assert_true(total > RUNS);
 }
 
 // ---- large crowds ------------------------------------------------------------------------------
@@ -200,7 +203,30 @@ static void normalize(size_t (*pairs)[2], size_t count) {
   qsort(pairs, count, sizeof(*pairs), compare_pairs);
 }
 
-static void check_promises(const struct crowd *c, const struct pairing_pair *pairs, size_t count) {
+// Of two who both have room left, suit each other and were not put together, one would have been looked for: so there
+// are none, of very many that are tried. `used` is by index; `made` and the crowd's recent pairs are in order.
+static void check_nobody_is_left_out(const struct crowd *c, struct random *r, const int32_t *used, size_t (*made)[2],
+                                     size_t count) {
+  size_t *left = mem_alloc((c->count + 1) * sizeof(*left)), left_count = 0;
+  const bool stopped = c->rules.max_pairs >= 0 && count >= (size_t)c->rules.max_pairs;
+  for (size_t i = 0; !stopped && i < c->count; i++)
+    if (used[i] < c->agents[i].room) left[left_count++] = i;
+  for (size_t i = 0; left_count > 1 && i < TRIED; i++) {
+    size_t both[1][2] = {{left[random_below(r, (unsigned)left_count)], left[random_below(r, (unsigned)left_count)]}};
+    normalize(both, 1);
+    const struct pairing_agent *a = &c->agents[both[0][0]], *b = &c->agents[both[0][1]];
+    const int32_t distance = abs(a->elo - b->elo);
+    if (a == b || distance > pairing_range(&c->rules, a->enqueued, now) ||
+        distance > pairing_range(&c->rules, b->enqueued, now))
+      continue;
+    if (!c->rules.allow_same_owner && strcmp(a->owner, b->owner) == 0) continue;
+    assert_true(bsearch(both[0], c->together, c->together_count, sizeof(*made), compare_pairs) ||
+                bsearch(both[0], made, count, sizeof(*made), compare_pairs));
+  }
+  free(left);
+}
+
+static void check_promises(const struct crowd *c, struct random *r, const struct pairing_pair *pairs, size_t count) {
   int32_t *used = mem_alloc(c->count * sizeof(*used));
   size_t(*made)[2] = mem_alloc((count + 1) * sizeof(*made));
   normalize(c->together, c->together_count);
@@ -222,22 +248,26 @@ static void check_promises(const struct crowd *c, const struct pairing_pair *pai
     assert_true(i == 0 || compare_pairs(made[i - 1], made[i]) != 0);
     assert_null(bsearch(made[i], c->together, c->together_count, sizeof(*made), compare_pairs));
   }
+  check_nobody_is_left_out(c, r, used, made, count);
   free(used);
   free(made);
 }
 
 static void test_large_crowds_keep_the_promises(void **state) {
   (void)state;
+  size_t total = 0;
   for (unsigned run = 0; run < 5; run++) {
     struct random r = {seed + run};
     struct crowd c = crowd_new(&r, run < 1 ? LARGE : LARGE / 10);
     size_t room = 4 * c.count;
     struct pairing_pair *pairs = mem_alloc(room * sizeof(*pairs));
     size_t count = pairing_run(c.agents, c.count, &c.rules, c.recent, now, pairs, room);
-    check_promises(&c, pairs, count);
+    check_promises(&c, &r, pairs, count);
+    total += count;
     free(pairs);
     crowd_done(&c);
   }
+  assert_true(total > LARGE / 100);
 }
 
 // The crowds that make a plain search try everybody: it must come to an end all the same.
@@ -256,7 +286,7 @@ static void test_crowds_that_nobody_suits(void **state) {
     }
     struct pairing_pair *pairs = mem_alloc(c.count * sizeof(*pairs));
     size_t count = pairing_run(c.agents, c.count, &c.rules, c.recent, now, pairs, c.count);
-    check_promises(&c, pairs, count);
+    check_promises(&c, &r, pairs, count);
     assert_true(kind != 0 || count == 0);
     free(pairs);
     crowd_done(&c);
