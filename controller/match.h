@@ -70,7 +70,14 @@ void match_end(struct match_turn *t);
 void match_phase(struct match_turn *t, const char *phase, const char *reason);
 
 // What a Pod says about its seat.
-enum seat_verdict { SEAT_MISSING, SEAT_WAITING, SEAT_READY, SEAT_AGENT_FAULT, SEAT_PLATFORM_FAULT };
+enum seat_verdict {
+  SEAT_MISSING,
+  SEAT_WAITING,
+  SEAT_READY,
+  SEAT_AGENT_FAULT,
+  SEAT_PLATFORM_FAULT,
+  SEAT_EXPIRED,  // it lived for as long as a Pod may: it waited for the executor
+};
 struct seat_state {
   enum seat_verdict verdict;
   char text[512];      // why

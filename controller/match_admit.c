@@ -26,6 +26,28 @@ static bool has_ready_submission(const struct seat_view *seat) {
          condition_is_true(&seat->submission->status.conditions, "Ready") && seat->submission->status.image != NULL;
 }
 
+// A submission never changes, so one that failed is never Ready; what is wrong with a rejected one is for its queue's
+// policy to say, which may change.
+static void not_ready(struct match_turn *t, const struct submission *s, const char *asked, const char *agent) {
+  const char *reason = s ? condition_reason(&s->status.conditions, "Ready") : NULL;
+  if (s == NULL || !condition_is_true(&s->status.conditions, "Stalled")) {
+    waits(t, "SubmissionNotReady", "Submission %s of agent %s is %s. The Match starts when it is Ready.", asked, agent,
+          s ? "not Ready" : "not there");
+  } else if (text_equal(reason, "VulnerabilitiesFound")) {
+    waits(
+        t, "SubmissionRejected",
+        "Submission %s of agent %s was rejected for its vulnerabilities. The Match starts when the scan policy of its "
+        "queue lets it play; or delete it, and create one that names another submission.",
+        asked, agent);
+  } else {
+    match_fail(
+        t, "SubmissionFailed",
+        "Submission %s of agent %s failed (%s): kubectl describe submission %s. Create a Match that names another "
+        "one, or none.",
+        asked, agent, reason, asked);
+  }
+}
+
 // Whether the seat can play. What can still come is waited for; what cannot ends the match.
 static bool admit_seat(struct match_turn *t, unsigned i) {
   const struct seat_view *seat = &t->v->seats[i];
@@ -48,8 +70,7 @@ static bool admit_seat(struct match_turn *t, unsigned i) {
     return false;
   }
   if (asked != NULL && !has_ready_submission(seat)) {
-    waits(t, "SubmissionNotReady", "Submission %s of agent %s is %s. The Match starts when it is Ready.", asked, name,
-          seat->submission ? "not Ready" : "not there");
+    not_ready(t, seat->submission, asked, name);
     return false;
   }
   if (!has_ready_submission(seat)) {

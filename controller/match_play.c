@@ -13,6 +13,10 @@ enum {
   CALL_SLACK_MS = 30 * 1000,  // beyond the match's own limits
 };
 
+// Why a match waits that the executor does not take now, which costs no attempt.
+#define EXECUTOR_BUSY "ExecutorBusy"
+#define EXECUTOR_FORBIDS "ExecutorForbids"
+
 // Limits when the queue vanished under a running match.
 static const struct match_defaults DEFAULTS = {
     .timeout_seconds = 300, .move_ms = 1000, .bank_ms = 10000, .startup_seconds = 30};
@@ -79,21 +83,42 @@ static void run(struct match_turn *t, const struct seat_state *seats) {
   match_phase(t, "Running", "Running");
 }
 
-// The platform broke this seat's Pod: the next attempt. The other one goes along unless it is settled; as old as
-// this one and stuck on the same, it would cost the next attempt right away.
-static void renew(struct match_turn *t, unsigned broken, struct seat_state *seats) {
+// Takes away what the next attempt could not use. Who is settled stays, unless a Pod's time is over: the other one is
+// as old.
+static bool remove_unsettled(struct match_turn *t) {
+  struct seat_state seats[PARTICIPANTS_MAX];
+  bool expired = false, removed = false;
+  for (unsigned i = 0; i < t->next.participant_count; i++) {
+    seat_look(t->v->seats[i].pod, limits_of(t), t->v->seats[i].seen, &seats[i]);
+    expired = expired || seats[i].verdict == SEAT_EXPIRED;
+  }
   for (unsigned i = 0; i < t->next.participant_count; i++) {
     const struct pod *pod = t->v->seats[i].pod;
-    if (pod == NULL || pod->meta.deleted != 0) continue;
-    seat_look(pod, limits_of(t), t->v->seats[i].seen, &seats[i]);
-    if (i == broken || seats[i].verdict == SEAT_WAITING || seats[i].verdict == SEAT_PLATFORM_FAULT) {
-      plan_delete(&t->after, &KIND_POD, &pod->meta);
-    }
+    const enum seat_verdict v = seats[i].verdict;
+    const bool settled = v == SEAT_AGENT_FAULT || (v == SEAT_READY && !expired);
+    if (pod == NULL || pod->meta.deleted != 0 || settled) continue;
+    plan_delete(&t->after, &KIND_POD, &pod->meta);
+    removed = true;
   }
-  match_retry(t, seats[broken].reason, seats[broken].text);
+  return removed;
 }
 
-// Looks at both Pods; creates what is missing, replaces what the platform broke. True: both settled.
+// Its time went by while the match waited for a place at the executor, which costs no attempt. Any other reason for
+// it is unknown here, and may come again.
+static void expire(struct match_turn *t, const struct seat_state *seat) {
+  const char *reason = condition_reason(&t->next.conditions, "Executed");
+  const bool busy = text_equal(reason, EXECUTOR_BUSY);
+  if (!busy && !text_equal(reason, EXECUTOR_FORBIDS)) {
+    match_retry(t, seat->reason, seat->text);
+    return;
+  }
+  remove_unsettled(t);
+  condition_set(&t->next.conditions, "Prepared", CONDITION_FALSE, seat->reason, t->m->meta.generation, t->now,
+                "%s It waited for the executor: the agents get new ones, and the match goes on waiting.", seat->text);
+  match_phase(t, "Preparing", busy ? EXECUTOR_BUSY : EXECUTOR_FORBIDS);
+}
+
+// Looks at both Pods; creates what is missing. True: both settled.
 static bool prepare(struct match_turn *t, struct seat_state *seats) {
   bool settled = true;
   for (unsigned i = 0; i < t->next.participant_count; i++) {
@@ -114,7 +139,8 @@ static bool prepare(struct match_turn *t, struct seat_state *seats) {
                       "%s", seats[i].text);
         match_phase(t, "Preparing", seats[i].reason);
         break;
-      case SEAT_PLATFORM_FAULT: renew(t, i, seats); return false;
+      case SEAT_PLATFORM_FAULT: match_retry(t, seats[i].reason, seats[i].text); return false;
+      case SEAT_EXPIRED: expire(t, &seats[i]); return false;
     }
   }
   return settled;
@@ -153,20 +179,28 @@ static void weigh_answer(struct match_turn *t, const struct wire_result *r) {
   match_retry(t, "ExecutorError", r->error_message ? r->error_message : "The executor gave up without saying why.");
 }
 
+static void ask_later(struct match_turn *t, const char *reason, const char *message) {
+  const msec left = BUSY_DELAY_MS - t->v->call.age;
+  if (left > 0) {
+    plan_again(&t->after, left);
+  } else {
+    plan_cancel_match(&t->after, t->m);  // forgotten, so that the next look asks again
+    plan_again(&t->after, 1);
+  }
+  condition_set(&t->next.conditions, "Executed", CONDITION_UNKNOWN, reason, t->m->meta.generation, t->now, "%s",
+                message);
+  match_phase(t, "Preparing", reason);
+}
+
 static void weigh_error(struct match_turn *t, const struct error *e) {
-  msec left;
   switch (e->code) {
     case ERR_BUSY:
-      left = BUSY_DELAY_MS - t->v->call.age;
-      if (left > 0) {
-        plan_again(&t->after, left);
-      } else {
-        plan_cancel_match(&t->after, t->m);  // forgotten, so that the next look asks again
-        plan_again(&t->after, 1);
-      }
-      condition_set(&t->next.conditions, "Executed", CONDITION_UNKNOWN, "ExecutorBusy", t->m->meta.generation, t->now,
-                    "The executor plays as many matches as it can; this one waits for a place.");
-      match_phase(t, "Preparing", "ExecutorBusy");
+      ask_later(t, EXECUTOR_BUSY, "The executor plays as many matches as it can; this one waits for a place.");
+      return;
+    case ERR_FORBIDDEN:  // an operator's doing, and for an operator to undo
+      ask_later(t, EXECUTOR_FORBIDS,
+                "The executor does not let the controller in: give both the same EXECUTOR_TOKEN, from the Secret "
+                "executor, and restart them. The match waits.");
       return;
     case ERR_INVALID:
       match_fail(t, "ExecutorRefused", "The executor refused the match: %s. Create another Match that it can play.",
@@ -191,11 +225,11 @@ void match_play(struct match_turn *t) {
   }
   const struct condition *executed = condition_find(&t->next.conditions, "Executed");
   if (executed != NULL && executed->status == CONDITION_FALSE) {
+    // What broke the last attempt must not cost this one as well, also where the process that saw it has died.
+    const bool removed = remove_unsettled(t);
     const msec left = rest_of(retry_delay(t->next.attempt), executed->changed, t->now);
-    if (left > 0) {
-      plan_again(&t->after, left);
-      return;
-    }
+    if (left > 0) plan_again(&t->after, left);
+    if (left > 0 || removed) return;
     condition_set(&t->next.conditions, "Executed", CONDITION_UNKNOWN, "Preparing", t->m->meta.generation, t->now,
                   "Attempt %d is being prepared.", t->next.attempt);
   }

@@ -39,9 +39,14 @@ bool seat_used_too_much_disk(const struct pod *pod) {
   return false;
 }
 
+// No agent can bring this about: what it may take for itself, the executor counts.
+static bool has_expired(const struct pod *pod) {
+  return text_equal(pod->reason, "DeadlineExceeded");
+}
+
 bool seat_was_disrupted(const struct pod *pod) {
   if (seat_used_too_much_disk(pod)) return false;
-  if (pod == NULL || pod->meta.deleted != 0 || pod->disrupted) return true;
+  if (pod == NULL || pod->meta.deleted != 0 || pod->disrupted || has_expired(pod)) return true;
   static const char *const reasons[] = {"Evicted",      "NodeLost",   "Preempting",   "Shutdown",
                                         "NodeShutdown", "Terminated", "NodeAffinity", "UnexpectedAdmissionError",
                                         "OutOfcpu",     "OutOfmemory"};
@@ -123,7 +128,9 @@ void seat_look(const struct pod *pod, const struct match_defaults *limits, msec 
   const struct container_state *c = pod_container(pod, "agent");
   const bool ended =
       text_equal(pod->phase, "Failed") || text_equal(pod->phase, "Succeeded") || (c != NULL && c->terminated);
-  if (ended && seat_was_disrupted(pod)) {
+  if (ended && has_expired(pod)) {
+    verdict(ret, SEAT_EXPIRED, "PodExpired", "Pod %s had lived for as long as an agent's Pod may.", pod->meta.name);
+  } else if (ended && seat_was_disrupted(pod)) {
     verdict(ret, SEAT_PLATFORM_FAULT, pod->reason ? "PodEvicted" : "PodLost", "Pod %s was ended by the cluster (%s).",
             pod->meta.name, pod->reason ? pod->reason : "disrupted");
   } else if (ended) {

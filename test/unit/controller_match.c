@@ -276,6 +276,19 @@ static void a_busy_executor_costs_no_attempt(void **state) {
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
 }
 
+static void a_match_waits_for_an_executor_that_does_not_know_the_controller(void **state) {
+  struct world *w = *state;
+  error_set(&w->call_error, ERR_FORBIDDEN, "UNAUTHENTICATED: authorization");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_wait(w, 300000, 10000);
+  assert_condition(w, "m", "Executed", "Unknown/ExecutorForbids");
+  assert_non_null(strstr(world_message(w, "Match", "m", "Executed"), "EXECUTOR_TOKEN"));
+  w->call_error = (struct error){0};
+  world_wait(w, 3000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
+}
+
 static void a_pod_that_is_taken_away_is_not_its_agents_fault(void **state) {
   struct world *w = *state;
   w->executor_answers = false;
@@ -386,6 +399,66 @@ static void a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault(
   w->executor_answers = true;
   world_settle(w);
   assert_condition(w, "m", "Executed", "False/PodLost");
+  // What is left of the Pod is no second fault.
+  w->game.failure[1] = WIRE_FAILURE_NONE;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
+}
+
+#define EXPIRED                                                                                                \
+  "{'status':{'phase':'Failed','reason':'DeadlineExceeded','message':'Pod was active on the node longer than " \
+  "the specified deadline','containerStatuses':[{'name':'agent','ready':false,'state':{'terminated':{"         \
+  "'exitCode':137,'reason':'Error'}}}]}}"
+
+static void pods_that_expire_while_they_wait_for_the_executor_are_renewed(void **state) {
+  struct world *w = *state;
+  error_set(&w->call_error, ERR_BUSY, "no free place");
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "Unknown/ExecutorBusy");
+  cleanup_free char *other = mem_strdup(world_text(w, "Pod", "m-agent-0", "metadata.uid"));
+  world_patch(w, "Pod", "m-agent-1", EXPIRED);
+  world_wait(w, 3000, 1000);
+  assert_condition(w, "m", "Executed", "Unknown/ExecutorBusy");
+  assert_string_equal(world_text(w, "Pod", "m-agent-1", "status.phase"), "Running");
+  assert_string_not_equal(world_text(w, "Pod", "m-agent-0", "metadata.uid"), other);  // as old as the other
+  w->call_error = (struct error){0};
+  world_wait(w, 3000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 1);
+  assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Draw");
+}
+
+static void a_pod_that_expires_in_its_game_is_not_its_agents_fault(void **state) {
+  struct world *w = *state;
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+  world_patch(w, "Pod", "m-agent-1", EXPIRED);
+  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
+  w->executor_answers = true;
+  world_settle(w);
+  assert_condition(w, "m", "Executed", "False/PodLost");
+  assert_int_equal(world_count(w, "Pod"), 0);  // the other one is as old
+  w->game.failure[1] = WIRE_FAILURE_NONE;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
+}
+
+// What ends a Pod before it has waited for anything would end the next one as well.
+static void pods_that_expire_as_they_start_cost_attempts(void **state) {
+  struct world *w = *state;
+  w->pods_start = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  for (int i = 0; i < 400 && world_condition(w, "Match", "m", "Failed")[0] == '\0'; i++) {
+    world_settle(w);
+    if (world_get(w, "Pod", "m-agent-1") != NULL) world_patch(w, "Pod", "m-agent-1", EXPIRED);
+    w->now += 1000;
+  }
+  assert_condition(w, "m", "Failed", "True/PodExpired");
+  assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 3);
 }
 
 static void an_image_without_a_command_forfeits_at_once(void **state) {
@@ -505,6 +578,36 @@ static void a_match_does_not_start_with_a_submission_of_an_earlier_agent_of_the_
   world_settle(w);
   assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
   assert_int_equal(world_count(w, "Pod"), 0);
+}
+
+static void add_failed_version(struct world *w, const char *reason) {
+  char text[512];
+  snprintf(text, sizeof(text),
+           "{'kind':'Submission','metadata':{'name':'bob-v2'},'spec':{'agent':'bob','source':{'image':'r.test/bob:2'}},"
+           "'status':{'version':2,'conditions':[{'type':'Ready','status':'False','reason':'%s'},"
+           "{'type':'Stalled','status':'True','reason':'%s'}]}}",
+           reason, reason);
+  world_apply(w, text);
+  world_apply(w,
+              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
+              "{'agent':'bob','submission':'bob-v2'}]}}");
+  world_settle(w);
+}
+
+static void a_match_with_a_submission_that_failed_fails_for_good(void **state) {
+  struct world *w = *state;
+  add_failed_version(w, "BuildFailed");
+  assert_condition(w, "m", "Failed", "True/SubmissionFailed");
+  assert_condition(w, "m", "Stalled", "True/SubmissionFailed");
+  assert_non_null(strstr(world_message(w, "Match", "m", "Failed"), "kubectl describe submission bob-v2"));
+  assert_int_equal(world_count(w, "Pod"), 0);
+}
+
+static void a_match_waits_for_the_policy_that_rejects_its_submission(void **state) {
+  struct world *w = *state;
+  add_failed_version(w, "VulnerabilitiesFound");
+  assert_condition(w, "m", "Prepared", "False/SubmissionRejected");
+  assert_condition(w, "m", "Failed", "");
 }
 
 static void a_match_waits_for_the_submission_that_it_asks_for(void **state) {
@@ -627,11 +730,15 @@ int main(void) {
       scenario(an_executor_that_is_away_is_tried_three_times_then_failed_unrated),
       scenario(a_match_survives_an_executor_that_comes_back),
       scenario(a_busy_executor_costs_no_attempt),
+      scenario(a_match_waits_for_an_executor_that_does_not_know_the_controller),
       scenario(a_pod_that_is_taken_away_is_not_its_agents_fault),
       scenario(an_image_that_cannot_be_pulled_fails_unrated_after_three_attempts),
       scenario(a_container_that_ends_before_it_serves_forfeits),
       scenario(a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits),
       scenario(a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault),
+      scenario(pods_that_expire_while_they_wait_for_the_executor_are_renewed),
+      scenario(a_pod_that_expires_in_its_game_is_not_its_agents_fault),
+      scenario(pods_that_expire_as_they_start_cost_attempts),
       scenario(an_image_without_a_command_forfeits_at_once),
       cmocka_unit_test(words_of_a_container_are_cut_between_characters),
       cmocka_unit_test(what_a_container_printed_is_not_in_the_first_line),
@@ -639,6 +746,8 @@ int main(void) {
       scenario(an_agents_pod_is_confined_and_gets_what_its_queue_gives),
       scenario(a_match_with_a_submission_of_another_agent_fails_for_good),
       scenario(a_match_does_not_start_with_a_submission_of_an_earlier_agent_of_the_name),
+      scenario(a_match_with_a_submission_that_failed_fails_for_good),
+      scenario(a_match_waits_for_the_policy_that_rejects_its_submission),
       scenario(a_match_waits_for_the_submission_that_it_asks_for),
       scenario(a_suspended_agent_plays_no_match_by_hand_either),
       scenario(a_match_without_a_queue_waits_with_a_reason),
