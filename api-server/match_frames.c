@@ -77,6 +77,9 @@ static void on_end(void *context, const uint8_t *bytes, size_t length, const str
   if (e == NULL) {
     w->step = -1;  // another attempt begins anew
     w->tries = TRIES_UNKNOWN;
+  } else if (e->code == ERR_FORBIDDEN) {  // no match's fault, and none of the others would fare better
+    log_warn("the executor shows no frames", "match", w->id, "error", e->text);
+    return;
   } else if (w->tries == 0) {
     return;
   } else {
@@ -99,8 +102,9 @@ static void open_stream(struct watched *w) {
   size_t length = 0;
   cleanup_free uint8_t *request = wire_encode_frames_request(w->id, &length);
   f->streams++;
-  w->stream = grpc_stream_start(f->app->http, f->app->settings->executor_url, EXECUTOR_STREAM_FRAMES, request, length,
-                                WIRE_FRAME_MAX, IDLE_MS, on_frame, on_end, w);
+  const struct grpc_peer executor = {f->app->settings->executor_url, f->app->settings->executor_token};
+  w->stream = grpc_stream_start(f->app->http, &executor, EXECUTOR_STREAM_FRAMES, request, length, WIRE_FRAME_MAX,
+                                IDLE_MS, on_frame, on_end, w);
 }
 
 struct match_frames *match_frames_new(struct app *app, match_frame_fn *fn, void *context) {

@@ -147,6 +147,11 @@ static bool is_word(const char *v) {
   return true;
 }
 
+static bool is_token(const char *v) {
+  const size_t length = strlen(v);
+  return is_word(v) && length >= SECRET_MIN && length <= 512;
+}
+
 static bool is_bool(const char *v) {
   return text_equal(v, "true") || text_equal(v, "false");
 }
@@ -219,6 +224,8 @@ static const struct setting table[] = {
     {"REPLAY_USERS", "rl-arena-system:executor", STORE_TEXT, AT(replay_users), are_accounts, ACCOUNTS_OF, 0, 0},
     {"FETCH_ALLOW_CIDRS", "", STORE_TEXT, AT(fetch_allow_cidrs), are_networks, NETWORKS_OF, 0, 0},
     {"EXECUTOR_URL", "", STORE_URL, AT(executor_url), is_url, URL_OF, 0, 0},
+    {"EXECUTOR_TOKEN", "", STORE_TEXT, AT(executor_token), is_token, "32 to 512 printable characters without blanks", 0,
+     0},
     {"WEB_ROOT", "", STORE_TEXT, AT(web_root), is_folder, "a folder", 0, 0},
     {"LOG_FORMAT", "json", STORE_FORMAT, AT(log_format), is_format, "json or text", 0, 0},
     {"LOG_LEVEL", "info", STORE_LEVEL, AT(log_level), is_level, "debug, info, warn or error", 0, 0},
@@ -233,8 +240,8 @@ const char *settings_variable(unsigned i, const char **ret_default) {
 // ---- reading -------------------------------------------------------------------------------------
 
 static bool is_private(const struct setting *s, const char *value) {
-  return strstr(s->variable, "SECRET") || (strchr(value, '@') && strstr(value, "://")) ||
-         text_equal(s->variable, "DATABASE_URL");
+  return strstr(s->variable, "SECRET") || strstr(s->variable, "TOKEN") ||
+         (strchr(value, '@') && strstr(value, "://")) || text_equal(s->variable, "DATABASE_URL");
 }
 
 static enum error_code refuse(const struct setting *s, const char *value, struct error *e) {

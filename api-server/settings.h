@@ -29,6 +29,7 @@ struct settings {
   char *fetch_users, *replay_users;  // "namespace:serviceaccount", comma lists
   char *fetch_allow_cidrs;           // comma list; NULL: none
   char *executor_url;                // NULL: no frames of running matches
+  char *executor_token;              // NULL: the executor asks for none
   char *web_root;                    // NULL: a small page of our own
   int log_level, log_format;
 };

@@ -22,7 +22,8 @@ static void answered(void *context, const uint8_t *bytes, size_t length, const s
   x->call = NULL;
   if (e == NULL && wire_decode_environments(bytes, length, &list, &own) != ERR_NONE) e = &own;
   if (e != NULL) {
-    log_debug("the executor does not tell what it plays", "error", e->text);
+    log_event(e->code == ERR_FORBIDDEN ? LOG_WARN : LOG_DEBUG, "the executor does not tell what it plays", "error",
+              e->text, NULL);
   } else {
     wire_environments_done(&x->m->playable);
     x->m->playable = list;
@@ -32,8 +33,8 @@ static void answered(void *context, const uint8_t *bytes, size_t length, const s
 
 static void ask(void *context) {
   struct environments *x = context;
-  x->call = grpc_start(x->http, x->m->settings->executor_url, EXECUTOR_LIST_ENVIRONMENTS, NULL, 0, DEADLINE_MS,
-                       ANSWER_MAX, answered, x);
+  const struct grpc_peer executor = {x->m->settings->executor_url, x->m->settings->executor_token};
+  x->call = grpc_start(x->http, &executor, EXECUTOR_LIST_ENVIRONMENTS, NULL, 0, DEADLINE_MS, ANSWER_MAX, answered, x);
 }
 
 struct environments *environments_new(struct manager *m, struct http *http) {

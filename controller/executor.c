@@ -1,10 +1,8 @@
 #include "executor.h"
 
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory.h"
-#include "io/grpc.h"
 
 enum { RESPONSE_MAX = 256 * 1024 };
 
@@ -21,7 +19,7 @@ struct call {
 
 struct executor {
   struct http *http;
-  char *url;
+  struct grpc_peer peer;
   struct map *calls;  // by the match's uid
   size_t running;
   executor_done_fn *done;
@@ -32,9 +30,7 @@ struct executor {
 static void call_free(void *value) {
   struct call *c = value;
   if (c->state == CALL_RUNNING) {
-    fault_point("before", "cancel RunMatch", c->match);
     grpc_cancel(c->grpc);
-    fault_point("after", "cancel RunMatch", c->match);
     c->x->running--;
   }
   wire_result_done(&c->result);
@@ -43,12 +39,12 @@ static void call_free(void *value) {
   free(c);
 }
 
-struct executor *executor_new(struct http *http, const char *url, struct metrics *m, executor_done_fn *done,
-                              void *context) {
+struct executor *executor_new(struct http *http, const struct grpc_peer *peer, struct metrics *m,
+                              executor_done_fn *done, void *context) {
   static const double bounds[] = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
   struct executor *x = mem_alloc(sizeof(*x));
   x->http = http;
-  x->url = mem_strdup(url);
+  x->peer = *peer;
   x->calls = map_new(call_free);
   x->done = done;
   x->context = context;
@@ -60,13 +56,11 @@ struct executor *executor_new(struct http *http, const char *url, struct metrics
 void executor_free(struct executor *x) {
   if (x == NULL) return;
   map_free(x->calls);
-  free(x->url);
   free(x);
 }
 
 static void call_ended(void *context, const uint8_t *bytes, size_t length, const struct error *e) {
   struct call *c = context;
-  fault_point("after", "RunMatch", c->match);
   c->grpc = NULL;
   c->x->running--;
   c->finished = clock_monotonic();
@@ -99,8 +93,7 @@ void executor_run(struct executor *x, const char *match, const char *uid, int32_
   c->started = clock_monotonic();
   map_put(x->calls, uid, c);  // frees, and so cancels, the call of an earlier attempt
   x->running++;
-  fault_point("before", "RunMatch", match);
-  c->grpc = grpc_start(x->http, x->url, EXECUTOR_RUN_MATCH, bytes, length, deadline, RESPONSE_MAX, call_ended, c);
+  c->grpc = grpc_start(x->http, &x->peer, EXECUTOR_RUN_MATCH, bytes, length, deadline, RESPONSE_MAX, call_ended, c);
 }
 
 void executor_forget(struct executor *x, const char *uid) {

@@ -4,6 +4,7 @@
 // again, asks again, and the executor joins the call to the running or finished match.
 #pragma once
 
+#include "io/grpc.h"
 #include "io/http.h"
 #include "io/metrics.h"
 
@@ -13,8 +14,9 @@ struct executor;
 // A call ended; `match` is the name given to executor_run.
 typedef void executor_done_fn(void *context, const char *match);
 
-struct executor *executor_new(struct http *http, const char *url, struct metrics *m, executor_done_fn *done,
-                              void *context);
+// The texts of `peer` are borrowed until executor_free.
+struct executor *executor_new(struct http *http, const struct grpc_peer *peer, struct metrics *m,
+                              executor_done_fn *done, void *context);
 void executor_free(struct executor *x);
 void executor_run(struct executor *x, const char *match, const char *uid, int32_t attempt, const uint8_t *bytes,
                   size_t length, msec deadline);

@@ -343,7 +343,8 @@ void manager_init(struct manager *m, uv_loop_t *loop, const struct settings *set
   m->seen_pods = seen_new();
   m->seen_jobs = seen_new();
   m->events = event_recorder_new(client, loop, "rl-arena-controller", settings->pod_name);
-  m->executor = executor_new(http, settings->executor_url, metrics, call_ended, m);
+  m->executor =
+      executor_new(http, &(struct grpc_peer){settings->executor_url, settings->executor_token}, metrics, call_ended, m);
   for (unsigned i = 0; i < RECONCILER_COUNT; i++) {
     m->queues[i] = workqueue_new(loop, RECONCILERS[i].name, CONCURRENCY, looks[i], m, metrics);
   }

@@ -110,6 +110,14 @@ static bool is_bool(const char *v) {
   return text_equal(v, "true") || text_equal(v, "false");
 }
 
+// Goes into a header as it is.
+static bool is_token(const char *v) {
+  const size_t length = strlen(v);
+  for (size_t i = 0; i < length; i++)
+    if (v[i] <= ' ' || v[i] >= 0x7F) return false;
+  return length >= 32 && length <= 512;
+}
+
 static const char *const levels[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
 static const char *const formats[] = {[LOG_JSON] = "json", [LOG_TEXT] = "text"};
@@ -144,6 +152,7 @@ static const struct setting table[] = {
     {"CONTAINER_REGISTRY_URL", NULL, STORE_REGISTRY, AT(registry), is_registry,
      "a registry with an optional path, in lower case, such as registry.example.com/agents"},
     {"EXECUTOR_URL", "http://executor.rl-arena-system.svc:50051", STORE_TEXT, AT(executor_url), is_url, URL_OF},
+    {"EXECUTOR_TOKEN", "", STORE_TEXT, AT(executor_token), is_token, "32 to 512 printable characters without blanks"},
     {"FETCH_IMAGE", NULL, STORE_TEXT, AT(fetch_image), is_image, IMAGE_OF},
     {"BUILDER_IMAGE", NULL, STORE_TEXT, AT(builder_image), is_image, IMAGE_OF},
     {"SCANNER_IMAGE", NULL, STORE_TEXT, AT(scanner_image), is_image, IMAGE_OF},
@@ -184,7 +193,7 @@ const char *settings_variable(unsigned i, const char **ret_default) {
 
 static enum error_code refuse(const struct setting *s, const char *value, struct error *e) {
   // An address may carry a password: it stays out of the log.
-  if (strchr(value, '@') && strstr(value, "://"))
+  if (s->check == is_token || (strchr(value, '@') && strstr(value, "://")))
     return error_set(e, ERR_INVALID, "%s must be %s; it holds something else (not shown: it may have a password)",
                      s->variable, s->expected);
   bool cut = strlen(value) > SHOWN_MAX;

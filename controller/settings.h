@@ -7,8 +7,9 @@
 struct settings {
   char *namespace;  // K8S_NAMESPACE
   char *pod_namespace, *pod_name;
-  char *registry;      // CONTAINER_REGISTRY_URL, without scheme and trailing slash
-  char *executor_url;  // EXECUTOR_URL with scheme
+  char *registry;        // CONTAINER_REGISTRY_URL, without scheme and trailing slash
+  char *executor_url;    // EXECUTOR_URL with scheme
+  char *executor_token;  // NULL: the executor asks for none
   char *fetch_image, *builder_image, *scanner_image, *runtime_image;
   bool registry_insecure;
   char *registry_secret, *registry_pull_secret, *ca_config_map;  // NULL: none

@@ -19,6 +19,7 @@ from typing import Any
 
 import grpc
 
+from rl_arena.executor.admission import Admission
 from rl_arena.executor.environments import Spec
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
@@ -143,12 +144,13 @@ class Arena:
 
 @contextlib.asynccontextmanager
 async def arena(
-    specs: dict[str, Spec], folder: Path, places: int = 4, uploader: Uploader | None = None
+    specs: dict[str, Spec], folder: Path, places: int = 4, uploader: Uploader | None = None, token: str = ""
 ) -> AsyncIterator[Arena]:
     store = Store(str(folder), "http://executor/replays", 1 << 30)
     matches = Matches(store, places, uploader)
     service = ExecutorService(specs, matches)
-    server = grpc.aio.server(options=(("grpc.max_receive_message_length", 60 << 20),))
+    admission = [Admission(token)] if token else []
+    server = grpc.aio.server(interceptors=admission, options=(("grpc.max_receive_message_length", 60 << 20),))
     executor_pb2_grpc.add_ExecutorServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -75,6 +75,7 @@ def test_every_setting_of_the_executor_is_told_with_its_default(monkeypatch):
     loaded = config.load()
     defaults = {
         "LISTEN": loaded.listen,
+        "EXECUTOR_TOKEN": loaded.token,
         "HTTP_LISTEN": f"{loaded.http_host}:{loaded.http_port}",
         "REPLAY_DIR": loaded.replay_dir,
         "REPLAY_BASE_URL": loaded.replay_base_url,
@@ -98,6 +99,7 @@ def test_a_malformed_setting_is_refused_by_name(monkeypatch):
 
     wrong = {
         "LISTEN": "50051",
+        "EXECUTOR_TOKEN": "a short one",
         "HTTP_LISTEN": "0.0.0.0:80800",
         "REPLAY_BASE_URL": "executor/replays",
         "REPLAY_MAX_BYTES": "1G",

@@ -1,21 +1,21 @@
-#include "io/grpc.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/fault.h"
 #include "base/memory.h"
 #include "base/str.h"
 
-// A frame: one byte "compressed", four bytes length (big endian), the message.
-enum { FRAME_HEAD = 5 };
+#include "grpc_private.h"
+
 // The server's own answer about the deadline is the better one: it is waited for this long.
 enum { GRACE_MS = 1000 };
 
 struct grpc_call {
   struct http_request *request;
+  char *method;
   msec due;  // by the monotonic clock; 0: never
   size_t max_response;
   grpc_done_fn *done;
@@ -24,14 +24,14 @@ struct grpc_call {
 
 enum error_code grpc_unframe(const uint8_t *body, size_t length, size_t max, const uint8_t **ret_message,
                              size_t *ret_length, struct error *e) {
-  if (length < FRAME_HEAD) return error_set(e, ERR_INVALID, "no message in a response of %zu bytes", length);
+  if (length < GRPC_FRAME_HEAD) return error_set(e, ERR_INVALID, "no message in a response of %zu bytes", length);
   if (body[0] != 0) return error_set(e, ERR_INVALID, "a compressed message, which was not asked for");
   size_t size = (size_t)body[1] << 24 | (size_t)body[2] << 16 | (size_t)body[3] << 8 | body[4];
   if (size > max) return error_set(e, ERR_INVALID, "a message of %zu bytes, more than the %zu allowed", size, max);
-  if (size > length - FRAME_HEAD)
-    return error_set(e, ERR_INVALID, "a message cut off after %zu of %zu bytes", length - FRAME_HEAD, size);
-  if (size < length - FRAME_HEAD) return error_set(e, ERR_INVALID, "more than one message in a unary response");
-  *ret_message = body + FRAME_HEAD;
+  if (size > length - GRPC_FRAME_HEAD)
+    return error_set(e, ERR_INVALID, "a message cut off after %zu of %zu bytes", length - GRPC_FRAME_HEAD, size);
+  if (size < length - GRPC_FRAME_HEAD) return error_set(e, ERR_INVALID, "more than one message in a unary response");
+  *ret_message = body + GRPC_FRAME_HEAD;
   *ret_length = size;
   return ERR_NONE;
 }
@@ -97,9 +97,15 @@ static enum error_code explain(const struct grpc_call *c, const struct http_resp
   return e->code;
 }
 
+static void call_free(struct grpc_call *c) {
+  free(c->method);
+  free(c);
+}
+
 static void on_done(void *context, const struct http_response *response, const struct error *problem) {
   struct grpc_call *c = context;
   c->request = NULL;
+  grpc_passed(c->method);
   const uint8_t *message = NULL;
   size_t length = 0;
   struct error e;
@@ -111,7 +117,7 @@ static void on_done(void *context, const struct http_response *response, const s
     code = read_answer(c, response, &message, &length, &e);
   }
   c->done(c->context, message, length, code == ERR_NONE ? NULL : &e);
-  free(c);
+  call_free(c);
 }
 
 const char *grpc_timeout_text(msec deadline, char ret[GRPC_TIMEOUT_SIZE]) {
@@ -123,40 +129,67 @@ const char *grpc_timeout_text(msec deadline, char ret[GRPC_TIMEOUT_SIZE]) {
   return ret;
 }
 
-struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
-                             size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context) {
-  struct grpc_call *c = mem_alloc(sizeof(*c));
-  c->due = deadline > 0 ? clock_monotonic() + deadline : 0;
-  c->max_response = max_response;
-  c->done = done;
-  c->context = context;
+// "RunMatch" of "/executor.Executor/RunMatch"
+static const char *short_name(const char *method) {
+  const char *slash = strrchr(method, '/');
+  return slash ? slash + 1 : method;
+}
 
-  uint8_t *frame = mem_alloc(FRAME_HEAD + length);
+void grpc_passed(const char *method) {
+  fault_point("after", short_name(method), method);
+}
+
+void grpc_abandon(const char *method, struct http_request *r) {
+  char what[64];
+  snprintf(what, sizeof(what), "cancel %s", short_name(method));
+  fault_point("before", what, method);
+  http_cancel(r);
+  fault_point("after", what, method);
+}
+
+struct http_request *grpc_send(struct http *h, const struct grpc_peer *peer, const char *method, const uint8_t *message,
+                               size_t length, msec deadline, struct http_options *rest) {
+  cleanup_free uint8_t *frame = mem_alloc(GRPC_FRAME_HEAD + length);
   for (size_t i = 0; i < 4; i++) frame[1 + i] = (uint8_t)(length >> (24 - 8 * i));
-  if (length > 0) memcpy(frame + FRAME_HEAD, message, length);
-  char *url = mem_printf("%s%s", base_url, method);
+  if (length > 0) memcpy(frame + GRPC_FRAME_HEAD, message, length);
+  cleanup_free char *url = mem_printf("%s%s", peer->url, method);
+  cleanup_free char *token = peer->token ? mem_printf("authorization: Bearer %s", peer->token) : NULL;
+  const char *headers[5] = {"Content-Type: application/grpc", "TE: trailers"};
+  size_t count = 2;
   char text[GRPC_TIMEOUT_SIZE], timeout[GRPC_TIMEOUT_SIZE + 16];
   snprintf(timeout, sizeof(timeout), "grpc-timeout: %s", grpc_timeout_text(deadline, text));
-  const char *const headers[] = {"Content-Type: application/grpc", "TE: trailers", deadline > 0 ? timeout : NULL, NULL};
-  c->request = http_start(h, &(struct http_options){
-                                 .method = "POST",
-                                 .url = url,
-                                 .headers = headers,
-                                 .body = frame,
-                                 .body_length = FRAME_HEAD + length,
-                                 .max_response = FRAME_HEAD + max_response,
-                                 .timeout = deadline > 0 ? deadline + GRACE_MS : -1,
-                                 .h2c = strncasecmp(base_url, "http:", 5) == 0,
-                                 .done = on_done,
-                                 .context = c,
-                             });
-  free(url);
-  free(frame);
+  if (deadline > 0) headers[count++] = timeout;
+  if (token) headers[count++] = token;
+  rest->method = "POST";
+  rest->url = url;
+  rest->headers = headers;
+  rest->body = frame;
+  rest->body_length = GRPC_FRAME_HEAD + length;
+  rest->h2c = strncasecmp(peer->url, "http:", 5) == 0;
+  fault_point("before", short_name(method), method);
+  struct http_request *r = http_start(h, rest);
+  if (token) explicit_bzero(token, strlen(token));
+  return r;
+}
+
+struct grpc_call *grpc_start(struct http *h, const struct grpc_peer *peer, const char *method, const uint8_t *message,
+                             size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context) {
+  struct grpc_call *c = mem_alloc(sizeof(*c));
+  *c = (struct grpc_call){.method = mem_strdup(method),
+                          .due = deadline > 0 ? clock_monotonic() + deadline : 0,
+                          .max_response = max_response,
+                          .done = done,
+                          .context = context};
+  c->request = grpc_send(h, peer, method, message, length, deadline,
+                         &(struct http_options){.max_response = GRPC_FRAME_HEAD + max_response,
+                                                .timeout = deadline > 0 ? deadline + GRACE_MS : -1,
+                                                .done = on_done,
+                                                .context = c});
   return c;
 }
 
 void grpc_cancel(struct grpc_call *c) {
   if (!c || !c->request) return;  // no request: from inside its own `done`, which frees it
-  http_cancel(c->request);
-  free(c);
+  grpc_abandon(c->method, c->request);
+  call_free(c);
 }

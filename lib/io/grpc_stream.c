@@ -2,12 +2,12 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "io/grpc.h"
 
-enum { FRAME_HEAD = 5 };
+#include "grpc_private.h"
 
 struct grpc_stream {
   struct http_request *request;
+  char *method;
   struct grpc_feed feed;
   struct error broken;  // what the feed could not take
   grpc_message_fn *each;
@@ -19,7 +19,7 @@ struct grpc_stream {
 
 void grpc_feed_init(struct grpc_feed *f, size_t max_message, grpc_message_fn *each, void *context) {
   *f = (struct grpc_feed){
-      .partial = STR_INIT(FRAME_HEAD + max_message), .max_message = max_message, .each = each, .context = context};
+      .partial = STR_INIT(GRPC_FRAME_HEAD + max_message), .max_message = max_message, .each = each, .context = context};
 }
 
 void grpc_feed_done(struct grpc_feed *f) {
@@ -37,23 +37,23 @@ static enum error_code measure(const struct grpc_feed *f, size_t *ret, struct er
   if (head[0] != 0) return error_set(e, ERR_INVALID, "a gRPC message is compressed");
   if (size > f->max_message)
     return error_set(e, ERR_TOO_LARGE, "a gRPC message is larger than %zu bytes", f->max_message);
-  *ret = FRAME_HEAD + size;
+  *ret = GRPC_FRAME_HEAD + size;
   return ERR_NONE;
 }
 
 enum error_code grpc_feed_push(struct grpc_feed *f, const char *bytes, size_t length, struct error *e) {
   while (length > 0) {
-    size_t whole = FRAME_HEAD;  // of the message, or of its head while that is not there
-    if (f->partial.length >= FRAME_HEAD && measure(f, &whole, e) != ERR_NONE) return e->code;
+    size_t whole = GRPC_FRAME_HEAD;  // of the message, or of its head while that is not there
+    if (f->partial.length >= GRPC_FRAME_HEAD && measure(f, &whole, e) != ERR_NONE) return e->code;
     const size_t missing = whole - f->partial.length, part = missing < length ? missing : length;
     str_add_bytes(&f->partial, bytes, part);
     bytes += part;
     length -= part;
-    if (f->partial.length < FRAME_HEAD) continue;
+    if (f->partial.length < GRPC_FRAME_HEAD) continue;
     if (measure(f, &whole, e) != ERR_NONE) return e->code;
     if (f->partial.length < whole) continue;
-    const uint8_t *message = (const uint8_t *)f->partial.data + FRAME_HEAD;
-    if (!f->each(f->context, message, whole - FRAME_HEAD))
+    const uint8_t *message = (const uint8_t *)f->partial.data + GRPC_FRAME_HEAD;
+    if (!f->each(f->context, message, whole - GRPC_FRAME_HEAD))
       return error_set(e, ERR_CANCELLED, "no more messages are wanted");
     str_clear(&f->partial);
   }
@@ -74,6 +74,7 @@ static bool on_data(void *context, const char *bytes, size_t length) {
 
 static void stream_free(struct grpc_stream *s) {
   grpc_feed_done(&s->feed);
+  free(s->method);
   free(s);
 }
 
@@ -98,44 +99,31 @@ static enum error_code judge(const struct grpc_stream *s, const struct http_resp
 static void on_done(void *context, const struct http_response *response, const struct error *problem) {
   struct grpc_stream *s = context;
   s->request = NULL;
+  grpc_passed(s->method);
   struct error e = {0};
   const enum error_code code = judge(s, response, problem, &e);
   s->done(s->context, NULL, 0, code == ERR_NONE ? NULL : &e);
   stream_free(s);
 }
 
-struct grpc_stream *grpc_stream_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
-                                      size_t length, size_t max_message, msec idle_timeout, grpc_message_fn *each,
-                                      grpc_done_fn *done, void *context) {
-  static const char *const headers[] = {"Content-Type: application/grpc", "TE: trailers", NULL};
+struct grpc_stream *grpc_stream_start(struct http *h, const struct grpc_peer *peer, const char *method,
+                                      const uint8_t *message, size_t length, size_t max_message, msec idle_timeout,
+                                      grpc_message_fn *each, grpc_done_fn *done, void *context) {
   struct grpc_stream *s = mem_alloc(sizeof *s);
+  s->method = mem_strdup(method);
   s->each = each;
   s->done = done;
   s->context = context;
   grpc_feed_init(&s->feed, max_message, on_message, s);
-
-  cleanup_free uint8_t *frame = mem_alloc(FRAME_HEAD + length);
-  for (size_t i = 0; i < 4; i++) frame[1 + i] = (uint8_t)(length >> (24 - 8 * i));
-  if (length > 0) memcpy(frame + FRAME_HEAD, message, length);
-  cleanup_free char *url = mem_printf("%s%s", base_url, method);
-  s->request = http_start(h, &(struct http_options){
-                                 .method = "POST",
-                                 .url = url,
-                                 .headers = headers,
-                                 .body = frame,
-                                 .body_length = FRAME_HEAD + length,
-                                 .timeout = -1,
-                                 .idle_timeout = idle_timeout,
-                                 .h2c = strncasecmp(base_url, "http:", 5) == 0,
-                                 .data = on_data,
-                                 .done = on_done,
-                                 .context = s,
-                             });
+  s->request =
+      grpc_send(h, peer, method, message, length, 0,
+                &(struct http_options){
+                    .timeout = -1, .idle_timeout = idle_timeout, .data = on_data, .done = on_done, .context = s});
   return s;
 }
 
 void grpc_stream_cancel(struct grpc_stream *s) {
   if (s == NULL || s->request == NULL) return;  // no request: from inside its own `done`, which frees it
-  http_cancel(s->request);
+  grpc_abandon(s->method, s->request);
   stream_free(s);
 }

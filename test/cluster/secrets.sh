@@ -2,12 +2,14 @@
 # What is secret in the embedded cluster: made once, kept in the state folder, never in the tree.
 
 secrets_up() {
-    local jwt database
+    local jwt database executor
     jwt=$(secret_value front-jwt) || exit 1
     database=$(secret_value front-database) || exit 1
+    executor=$(secret_value executor) || exit 1
     # Server-side: a client would keep a copy of it all in an annotation.
     {
         secret_manifest postgres "password=$database"
+        secret_manifest executor "EXECUTOR_TOKEN=$executor"
         secret_manifest api-server "JWT_SECRET=$jwt" \
             "DATABASE_URL=postgresql://arena:$database@postgres.rl-arena-system.svc:5432/arena"
     } | kubectl_admin apply --server-side --force-conflicts -f - >"$ARENA_LOG/deploy-secrets.log" 2>&1 ||

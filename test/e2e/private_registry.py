@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import subprocess
 import textwrap
@@ -228,6 +229,9 @@ def deploy(authority: Authority) -> None:
         kubectl("create", "namespace", namespace, "--save-config")
     set_password(PASSWORD)
     set_secret(NAMESPACE, "bases", BASES, BASES_USER, BASES_PASSWORD)
+    token = {"EXECUTOR_TOKEN": secrets.token_hex(32)}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "executor"}, "stringData": token}
+    kubectl("create", "-f", "-", stdin=json.dumps(secret), namespace=SYSTEM)
     kubectl("create", "configmap", "authorities", f"--from-file=ca.crt={authority.certificate}")
     command(*cluster.kubectl_command(), "apply", "-k", OVERLAY)  # it says itself what belongs where
     kubectl("apply", "-f", str(cluster.ROOT / "manifests" / "environments" / "pong.yaml"))

@@ -61,7 +61,7 @@ OWN: dict[str, tuple[str, ...]] = {
 }
 # What test_matches has too, or what differs from another one only in the executor, where each is tested:
 # played when there is time, ARENA_E2E_LONG=1.
-IF_LONG = ("import-raises", "move-raises", "move-hangs", "move-exits", "move-text", "move-boolean", "move-outside")
+IF_LONG = ("import-raises", "move-raises", "move-hangs", "move-exits", "move-boolean", "move-outside")
 if not os.environ.get("ARENA_E2E_LONG"):
     VICES = {vice: words for vice, words in VICES.items() if vice not in IF_LONG}
     OWN = {vice: words for vice, words in OWN.items() if vice != "http"}
@@ -182,6 +182,10 @@ def test_image_of_its_own_finds_no_way_out_of_its_pod(run: Run) -> None:
     if seen["api"].isdigit():
         assert seen["api"] in ("401", "403") and seen["kubelet"] == "401"
     assert not seen["readonly"].isdigit()
+    # Or no way there, which is as good.
+    assert seen["executor"] in ("UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED"), seen
+    if seen["api"].isdigit():
+        assert seen["executor"] == "UNAUTHENTICATED"
 
 
 def test_image_without_a_command_is_its_authors_fault(run: Run) -> None:

@@ -77,7 +77,8 @@ static struct grpc_call *start(struct fixture *x, struct outcome *o, const char 
   char url[128], path[128];
   snprintf(url, sizeof(url), "http://127.0.0.1:%s", peer_value(peer, "grpc"));
   snprintf(path, sizeof(path), "/test.Peer/%s", method);
-  return grpc_start(x->h, url, path, (const uint8_t *)message, strlen(message), deadline, max, on_done, o);
+  return grpc_start(x->h, &(struct grpc_peer){.url = url}, path, (const uint8_t *)message, strlen(message), deadline,
+                    max, on_done, o);
 }
 
 // One call to its end.
@@ -96,6 +97,20 @@ static void a_message_goes_and_comes_back(void **state) {
   call(x, "Echo", "some bytes", 5000, 1000);
   assert_int_equal(x->o.code, ERR_NONE);
   assert_string_equal(str_text(&x->o.message), "some bytes");
+}
+
+static void a_token_goes_along_where_there_is_one(void **state) {
+  struct fixture *x = *state;
+  call(x, "Shown", "", 5000, 100);
+  assert_string_equal(str_text(&x->o.message), "nothing");
+  char url[128];
+  snprintf(url, sizeof(url), "http://127.0.0.1:%s", peer_value(peer, "grpc"));
+  str_clear(&x->o.message);
+  x->o.done = false;
+  grpc_start(x->h, &(struct grpc_peer){.url = url, .token = "a-token"}, "/test.Peer/Shown", NULL, 0, 5000, 100, on_done,
+             &x->o);
+  loop_until(&x->loop, &x->o.done);
+  assert_string_equal(str_text(&x->o.message), "Bearer a-token");
 }
 
 static void an_empty_message_is_a_message(void **state) {
@@ -185,7 +200,8 @@ static void the_server_sees_a_cancellation(void **state) {
   struct fixture *x = *state;
   char url[128];
   snprintf(url, sizeof(url), "http://127.0.0.1:%s", peer_value(peer, "grpc"));
-  struct grpc_call *hanging = grpc_start(x->h, url, "/test.Peer/Hang", NULL, 0, 0, 100, never, NULL);
+  struct grpc_call *hanging =
+      grpc_start(x->h, &(struct grpc_peer){.url = url}, "/test.Peer/Hang", NULL, 0, 0, 100, never, NULL);
   call(x, "Echo", "the server has the other one, too, by now or soon", 0, 100);
   // Cancelled only after it has begun, or there would be nothing to see.
   struct outcome begun = OUTCOME_INIT;
@@ -222,7 +238,7 @@ static void calls_after_one_another_and_at_once_all_work(void **state) {
 static enum error_code call_elsewhere(struct fixture *x, const char *port, msec deadline) {
   char url[128];
   snprintf(url, sizeof(url), "http://127.0.0.1:%s", port);
-  grpc_start(x->h, url, "/test.Peer/Echo", NULL, 0, deadline, 100, on_done, &x->o);
+  grpc_start(x->h, &(struct grpc_peer){.url = url}, "/test.Peer/Echo", NULL, 0, deadline, 100, on_done, &x->o);
   loop_until(&x->loop, &x->o.done);
   return x->o.code;
 }
@@ -256,6 +272,7 @@ static void the_server_dies_under_a_call(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       with_client(a_message_goes_and_comes_back),
+      with_client(a_token_goes_along_where_there_is_one),
       with_client(an_empty_message_is_a_message),
       with_client(large_messages_pass_both_ways),
       with_client(a_response_has_its_bound),

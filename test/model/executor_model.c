@@ -70,9 +70,9 @@ static void game_begin(const Executor__MatchRequest *r) {
   for (unsigned i = 0; i < PARTICIPANTS_MAX; i++) g->agents[i] = mem_strdup(r->agents[i]->agent_id);
 }
 
-struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
+struct grpc_call *grpc_start(struct http *h, const struct grpc_peer *peer, const char *method, const uint8_t *message,
                              size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context) {
-  (void)h, (void)base_url, (void)method, (void)deadline, (void)max_response;
+  (void)h, (void)peer, (void)method, (void)deadline, (void)max_response;
   Executor__MatchRequest *r = executor__match_request__unpack(NULL, length, message);
   assert(r != NULL && r->n_agents == PARTICIPANTS_MAX && model->asked_count < GAMES_MAX);
   check_pods(r);

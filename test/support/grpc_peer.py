@@ -33,6 +33,10 @@ class Peer(grpc.GenericRpcHandler):
         # Without a deadline grpcio gives a value beyond all reason.
         return b"none" if left is None or left > 1e9 else str(round(left)).encode()
 
+    def do_Shown(self, _request, context):
+        """What the caller shows of itself; "nothing" without."""
+        return dict(context.invocation_metadata()).get("authorization", "nothing").encode()
+
     def do_Big(self, request, _context):
         return b"x" * int(request)
 

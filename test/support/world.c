@@ -323,9 +323,9 @@ void world_restart(struct world *w) {
 
 // ---- the executor, in the place of controller/executor.c ---------------------------------------
 
-struct executor *executor_new(struct http *http, const char *url, struct metrics *m, executor_done_fn *done,
-                              void *context) {
-  (void)http, (void)url, (void)m, (void)done, (void)context;
+struct executor *executor_new(struct http *http, const struct grpc_peer *peer, struct metrics *m,
+                              executor_done_fn *done, void *context) {
+  (void)http, (void)peer, (void)m, (void)done, (void)context;
   return NULL;
 }
 

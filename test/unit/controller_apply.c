@@ -73,10 +73,10 @@ void kube_call_cancel(struct kube_call *call) {
 
 static unsigned calls;
 
-struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
+struct grpc_call *grpc_start(struct http *h, const struct grpc_peer *peer, const char *method, const uint8_t *message,
                              size_t length, msec deadline, size_t max_response, grpc_done_fn *grpc_done,
                              void *context) {
-  (void)h, (void)base_url, (void)method, (void)message, (void)length, (void)deadline, (void)max_response;
+  (void)h, (void)peer, (void)method, (void)message, (void)length, (void)deadline, (void)max_response;
   (void)grpc_done, (void)context;
   calls++;
   return NULL;

@@ -112,6 +112,10 @@ static void a_wrong_value_is_refused_by_name(void **state) {
       {"CONTAINER_REGISTRY_URL", "ftp://registry.test", NULL},
       {"EXECUTOR_URL", "executor:50051", NULL},
       {"EXECUTOR_URL", "http://", NULL},
+      {"EXECUTOR_TOKEN", "nobody-may-read-this-one",
+       "EXECUTOR_TOKEN must be 32 to 512 printable characters without blanks; it holds something else (not shown: it "
+       "may have a password)"},
+      {"EXECUTOR_TOKEN", "0123456789abcdef 0123456789abcdef", NULL},
       {"FRONT_URL", "api-server:8081", NULL},
       {"FETCH_ALLOW_CIDRS", "10.0.0.0", NULL},
       {"FETCH_ALLOW_CIDRS", "10.0.0.0/33", NULL},

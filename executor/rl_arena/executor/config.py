@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 TOKEN_FILE = "/var/run/secrets/rl-arena-front/token"  # noqa: S105  (where one is, not what it is)
+TOKEN = re.compile(r"[!-~]{32,512}")
 ADDRESS = re.compile(r"(\S*):(\d{1,5})")
 
 
@@ -17,6 +18,7 @@ class ConfigError(Exception):
 @dataclass(frozen=True)
 class Config:
     listen: str
+    token: str  # empty: anybody may call
     http_host: str
     http_port: int
     replay_dir: str
@@ -59,6 +61,13 @@ def _address(name: str, default: str) -> tuple[str, int]:
     return match[1] or "0.0.0.0", int(match[2])
 
 
+def _token(name: str) -> str:
+    text = os.environ.get(name, "")
+    if text and not TOKEN.fullmatch(text):
+        raise ConfigError(f"{name}= holds something else (not shown): 32 to 512 printable characters without blanks")
+    return text
+
+
 def load() -> Config:
     grpc_host, grpc_port = _address("LISTEN", "0.0.0.0:50051")
     http_host, http_port = _address("HTTP_LISTEN", "0.0.0.0:8080")
@@ -70,6 +79,7 @@ def load() -> Config:
         raise ConfigError(f"REPLAY_UPLOAD_URL={upload!r}: an http or https URL is needed")
     return Config(
         listen=f"{grpc_host}:{grpc_port}",
+        token=_token("EXECUTOR_TOKEN"),
         http_host=http_host,
         http_port=http_port,
         replay_dir=os.environ.get("REPLAY_DIR", "") or "/replays",

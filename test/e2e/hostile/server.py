@@ -144,6 +144,16 @@ def ask(address: str) -> Callable[[], int]:
     return get
 
 
+def ask_executor() -> str:
+    """To play a match that nobody asked for. Who is let in is told what is missing in it."""
+    with grpc.insecure_channel("executor.rl-arena-system.svc.cluster.local:50051") as channel:
+        try:
+            channel.unary_unary("/executor.Executor/RunMatch")(b"", timeout=5)
+        except grpc.RpcError as error:
+            return str(error.code().name)
+    return "ANSWERED"
+
+
 def status(name: str) -> str:
     with open("/proc/self/status", encoding="ascii") as file:
         return next(line.split(":")[1].strip() for line in file if line.startswith(name + ":"))
@@ -169,6 +179,7 @@ def spies() -> bytes:
         "api": failure(ask(f"https://10.96.0.1{PODS}")),
         "kubelet": failure(ask("https://10.77.0.1:10250/pods")),
         "readonly": failure(ask("http://10.77.0.1:10255/pods")),
+        "executor": ask_executor(),
         "metadata": failure(ask("http://169.254.169.254/latest/meta-data/")),
         "secrets": ",".join(name for name in os.environ if re.search("SECRET|PASSWORD|CREDENTIAL", name)),
     }

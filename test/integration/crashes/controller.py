@@ -14,6 +14,7 @@ from control_plane import TOKEN, wait_until
 from probe import write_kubeconfig
 
 from . import ROOT
+from .executor import TOKEN as EXECUTOR_TOKEN
 
 BUILD = pathlib.Path(os.environ.get("ARENA_FAULT_BUILD", ROOT / "build" / "faults"))
 REPOSITORY = "registry.example:5000/agents"
@@ -77,6 +78,7 @@ class Controller:
             "POD_NAME": identity,
             "CONTAINER_REGISTRY_URL": REPOSITORY,
             "EXECUTOR_URL": executor,
+            "EXECUTOR_TOKEN": EXECUTOR_TOKEN,
             "LISTEN_ADDRESS": listen,
             "LOG_FORMAT": "text",
             "LOG_LEVEL": "debug",

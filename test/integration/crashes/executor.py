@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from . import ROOT
 
 AGENT_PORT = 50051
 COUNT = 48
+TOKEN = secrets.token_hex(32)
 # A loopback network of our own, one for each of pytest's processes: every Pod has an address, as Pods have.
 NETWORK = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 ADDRESSES = [f"127.77.{NETWORK}.{n}" for n in range(1, COUNT + 1)]
@@ -71,6 +73,7 @@ class Executor:
             "REPLAY_BASE_URL": f"http://127.0.0.1:{self.http_port}/replays",
             "MAX_CONCURRENT_MATCHES": "16",
             "LOG_FORMAT": "text",
+            "EXECUTOR_TOKEN": TOKEN,
         }
         with (self.folder / "executor.log").open("ab") as log:
             process = subprocess.Popen(
@@ -87,7 +90,9 @@ class Executor:
         assert process.poll() is None, (self.folder / "executor.log").read_text()[-3000:]
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
             try:
-                executor_pb2_grpc.ExecutorStub(channel).HealthCheck(executor_pb2.HealthCheckRequest(), timeout=2)
+                executor_pb2_grpc.ExecutorStub(channel).HealthCheck(
+                    executor_pb2.HealthCheckRequest(), timeout=2, metadata=[("authorization", f"Bearer {TOKEN}")]
+                )
             except grpc.RpcError:
                 return False
         return True

@@ -33,6 +33,9 @@ def frame(step: int, **fields: Any) -> bytes:
     return b"\x08" + varint(step) + b"\x12" + varint(len(text)) + text
 
 
+TOKEN = "what-the-executor-asks-everybody-for"
+
+
 class Executor(grpc.GenericRpcHandler):  # type: ignore[misc]
     """StreamFrames of a match whose frames the test says."""
 
@@ -46,8 +49,12 @@ class Executor(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.port = self.server.add_insecure_port("127.0.0.1:0")
         self.server.start()
 
+    def settings(self) -> dict[str, str]:
+        return {"EXECUTOR_URL": f"http://127.0.0.1:{self.port}", "EXECUTOR_TOKEN": TOKEN}
+
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         assert details.method == "/executor.Executor/StreamFrames"
+        assert ("authorization", f"Bearer {TOKEN}") in details.invocation_metadata
         return grpc.unary_stream_rpc_method_handler(self.stream)
 
     def stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -97,7 +104,7 @@ def test_frames_while_somebody_watches(
     namespace = plane.namespace()
     for name in ("alpha", "beta"):
         namespace.agent(name, name)
-    server = start_server(postgres.database(), namespace, EXECUTOR_URL=f"http://127.0.0.1:{executor.port}")
+    server = start_server(postgres.database(), namespace, **executor.settings())
     sides = [{"agent": "alpha"}, {"agent": "beta"}]
     made = namespace.create("matches", "m-1", {"environment": "pong", "participants": sides})
     match = made["metadata"]["uid"]
@@ -142,7 +149,7 @@ def test_a_burst_of_frames_drops_frames_and_no_connection(
     namespace = plane.namespace()
     for name in ("alpha", "beta"):
         namespace.agent(name, name)
-    server = start_server(postgres.database(), namespace, EXECUTOR_URL=f"http://127.0.0.1:{executor.port}")
+    server = start_server(postgres.database(), namespace, **executor.settings())
     sides = [{"agent": "alpha"}, {"agent": "beta"}]
     match = namespace.create("matches", "m-1", {"environment": "pong", "participants": sides})["metadata"]["uid"]
     wait_until("it is mirrored", lambda: server.client().get(f"/matches/{match}").status_code == 200)

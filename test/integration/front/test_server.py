@@ -465,6 +465,7 @@ def test_a_server_that_is_told_to_stop_finishes_what_it_began(postgres: Postgres
     ("settings", "words"),
     [
         ({"JWT_SECRET": "short"}, "JWT_SECRET must be at least 32 bytes"),
+        ({"EXECUTOR_TOKEN": "short"}, "EXECUTOR_TOKEN must be 32 to 512 printable characters"),
         ({"LISTEN_ADDRESS": "127.0.0.1"}, "LISTEN_ADDRESS"),
         ({"WEB_ROOT": "/no/such/folder"}, "WEB_ROOT"),
         ({"TLS_CERT_FILE": "/dev/null", "TLS_KEY_FILE": "/dev/null"}, "TLS_CERT_FILE"),

@@ -22,10 +22,10 @@ CONTROLLER = {
     ("rl-arena.io", "matchmakingqueues/status"): {"patch"},
     ("rl-arena.io", "submissions/finalizers"): {"update"},
     ("rl-arena.io", "matches/finalizers"): {"update"},
-    ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
+    ("batch", "jobs"): {"get", "list", "watch", "create"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
-    ("", "configmaps"): {"get", "create", "delete"},
+    ("", "configmaps"): {"get", "create"},
     ("", "events"): {"create", "patch"},
 }
 FRONT = {
@@ -94,7 +94,7 @@ def test_the_lease_alone_is_writable_in_the_system_namespace(objects: Objects, r
     assert [rule["resources"] for rule in rules] == [["leases"], ["leases"]]
     assert rules[0]["verbs"] == ["create"]
     assert rules[1]["resourceNames"] == [LEASES[role]]
-    assert set(rules[1]["verbs"]) == {"get", "update", "patch"}
+    assert set(rules[1]["verbs"]) == {"get", "update"}
 
 
 def test_no_wildcards_and_no_secrets(objects: Objects) -> None:
@@ -258,9 +258,10 @@ def settings(objects: Objects, program: str = "controller") -> dict[str, str]:
 def test_the_front_is_given_its_configuration_and_its_secrets(objects: Objects) -> None:
     container = of(objects, "Deployment")["api-server"]["spec"]["template"]["spec"]["containers"][0]
     name = config_of(objects, "api-server")[0]
-    assert container["envFrom"] == [{"configMapRef": {"name": name}}, {"secretRef": {"name": "api-server"}}]
+    secrets = [{"secretRef": {"name": secret}} for secret in ("api-server", "executor")]
+    assert container["envFrom"] == [{"configMapRef": {"name": name}}, *secrets]
     data = settings(objects, "api-server")
-    assert not {"DATABASE_URL", "JWT_SECRET", "S3_SECRET_ACCESS_KEY"} & set(data)
+    assert not {"DATABASE_URL", "JWT_SECRET", "S3_SECRET_ACCESS_KEY", "EXECUTOR_TOKEN"} & set(data)
     known = (ROOT / "api-server" / "settings.c").read_text()
     for variable in data:
         assert f'{{"{variable}",' in known, variable
@@ -269,7 +270,7 @@ def test_the_front_is_given_its_configuration_and_its_secrets(objects: Objects) 
 def test_the_controller_is_given_its_configuration(objects: Objects) -> None:
     name = config_of(objects, "controller")[0]
     container = of(objects, "Deployment")["controller"]["spec"]["template"]["spec"]["containers"][0]
-    assert container["envFrom"] == [{"configMapRef": {"name": name}}]
+    assert container["envFrom"] == [{"configMapRef": {"name": name}}, {"secretRef": {"name": "executor"}}]
     data = settings(objects)
     for variable in (
         "CONTAINER_REGISTRY_URL", "FETCH_IMAGE", "BUILDER_IMAGE", "SCANNER_IMAGE", "RUNTIME_IMAGE",
@@ -295,6 +296,11 @@ def test_the_executor_is_where_the_controller_looks(objects: Objects) -> None:
     container = of(objects, "Deployment")["executor"]["spec"]["template"]["spec"]["containers"][0]
     values = {variable["name"]: variable["value"] for variable in container["env"]}
     assert values["REPLAY_BASE_URL"] == f"http://{host}:{ports['http']}/replays"
+
+
+def test_the_executor_asks_for_the_token_that_the_others_have(objects: Objects) -> None:
+    container = of(objects, "Deployment")["executor"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["envFrom"] == [{"secretRef": {"name": "executor"}}]
 
 
 RESOURCES = {

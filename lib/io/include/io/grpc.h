@@ -8,14 +8,20 @@
 
 struct grpc_call;
 
+// Whom to call, borrowed for the call that it is given to. http:// is h2c, https:// is TLS with the system's
+// authorities. `token` goes along as "authorization: Bearer <token>"; NULL: none.
+struct grpc_peer {
+  const char *url;
+  const char *token;
+};
+
 // `e` NULL: `bytes` is the response message. Otherwise the status as an error: RESOURCE_EXHAUSTED is
 // BUSY, INVALID_ARGUMENT/FAILED_PRECONDITION/UNIMPLEMENTED INVALID, DEADLINE_EXCEEDED TIMEOUT, ...
 typedef void grpc_done_fn(void *context, const uint8_t *bytes, size_t length, const struct error *e);
 
-// POST base_url + "/package.Service/Method"; deadline in ms is sent as grpc-timeout and kept here too
-// (with a second of grace); 0: none. base_url http:// is h2c, https:// is TLS with the system's authorities.
-// max_response bounds the message.
-struct grpc_call *grpc_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
+// POST to the peer's "/package.Service/Method"; deadline in ms is sent as grpc-timeout and kept here too
+// (with a second of grace); 0: none. max_response bounds the message.
+struct grpc_call *grpc_start(struct http *h, const struct grpc_peer *peer, const char *method, const uint8_t *message,
                              size_t length, msec deadline, size_t max_response, grpc_done_fn *done, void *context);
 void grpc_cancel(struct grpc_call *c);  // no callback comes after; the server sees the cancellation
 
@@ -24,9 +30,9 @@ void grpc_cancel(struct grpc_call *c);  // no callback comes after; the server s
 // received for idle_timeout (0: none) is ERR_TIMEOUT.
 struct grpc_stream;
 typedef bool grpc_message_fn(void *context, const uint8_t *bytes, size_t length);
-struct grpc_stream *grpc_stream_start(struct http *h, const char *base_url, const char *method, const uint8_t *message,
-                                      size_t length, size_t max_message, msec idle_timeout, grpc_message_fn *each,
-                                      grpc_done_fn *done, void *context);
+struct grpc_stream *grpc_stream_start(struct http *h, const struct grpc_peer *peer, const char *method,
+                                      const uint8_t *message, size_t length, size_t max_message, msec idle_timeout,
+                                      grpc_message_fn *each, grpc_done_fn *done, void *context);
 void grpc_stream_cancel(struct grpc_stream *s);  // no callback comes after; NULL is fine; not from inside `each`
 
 // Pure: messages out of a stream of bytes, however it is cut. ERR_TOO_LARGE, ERR_INVALID (compressed), or ERR_CANCELLED
