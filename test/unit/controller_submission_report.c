@@ -42,6 +42,23 @@ static void a_whole_report_is_taken(void **state) {
   scan_report_done(&r);
 }
 
+static void an_id_that_is_no_utf8_is_still_an_id(void **state) {
+  (void)state;
+  enum { LONG = 200, ID_MAX = 128 };
+  char id[LONG + 1];
+  for (int i = 0; i < LONG; i += 2)
+    memcpy(id + i, "\xC1\xBD", 2);  // "}" in one byte too many, which json-c lets through
+  id[LONG] = '\0';
+  cleanup_free char *log = mem_printf("{" COUNTS(ZERO) ",\"findings\":[{\"id\":\"%s\"}]}", id);
+  struct scan_report r;
+  struct error e;
+  assert_int_equal(scan_report_parse(log, &r, &e), ERR_NONE);
+  const char *kept = r.scan.findings->items[0].id;
+  assert_true(strlen(kept) > 0 && strlen(kept) <= ID_MAX);
+  assert_int_equal(text_utf8_prefix(kept, strlen(kept)), strlen(kept));
+  scan_report_done(&r);
+}
+
 static void anything_else_is_a_failure_and_never_clean(void **state) {
   (void)state;
   static const char *const logs[] = {
@@ -103,6 +120,7 @@ static void what_is_too_long_or_too_many_is_cut(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_whole_report_is_taken),
+      cmocka_unit_test(an_id_that_is_no_utf8_is_still_an_id),
       cmocka_unit_test(anything_else_is_a_failure_and_never_clean),
       cmocka_unit_test(what_is_too_long_or_too_many_is_cut),
   };
