@@ -1,22 +1,15 @@
 // Decodes Jobs and Pods, as far as decisions look at them.
 #include "children.h"
 
-#include <string.h>
-
-#include "base/memory.h"
 #include "base/str.h"
 
 enum { MESSAGE_MAX = 4096 };
 
-// A copy that a stranger's Pod cannot make large, cut between characters.
+// A copy that a stranger's Pod cannot make large.
 static char *copy_bounded(json *o, const char *key) {
-  const char *text = json_text(o, key);
-  if (!text) return NULL;
-  size_t length = strlen(text);
-  return mem_strndup(text, length <= MESSAGE_MAX ? length : text_utf8_prefix(text, MESSAGE_MAX));
+  return text_bounded(json_text(o, key), MESSAGE_MAX);
 }
 
-// The condition of this type when it is True, otherwise NULL.
 // NULL when it has none of this type; there is at most one of each.
 static json *find_condition(json *status, const char *type) {
   json *conditions = json_get(status, "conditions");

@@ -58,15 +58,8 @@ static bool decode_counts(json *o, struct scan *ret) {
   return true;
 }
 
-// At most `max` bytes, and never less than it was by being no UTF-8: of an id something has to be left.
 static char *copy_text(json *o, const char *key, size_t max) {
-  enum { REPLACEMENT = 3 };
-  const char *text = json_text(o, key);
-  if (!text) return NULL;
-  const size_t length = strlen(text);
-  cleanup_str struct str clean = STR_INIT(REPLACEMENT * length + 1);
-  str_add_utf8(&clean, text, length);
-  return mem_strndup(str_text(&clean), clean.length <= max ? clean.length : text_utf8_prefix(str_text(&clean), max));
+  return text_bounded(json_text(o, key), max);
 }
 
 static bool decode_findings(json *o, struct scan *ret) {

@@ -26,20 +26,9 @@ int codec_enum(json *o, const char *key, const char *const *words, int count, in
   return otherwise;
 }
 
-char *codec_bounded(const char *text, size_t max) {
-  if (!text) return NULL;
-  // Repairing never shortens, so that no more than `max` bytes can be needed, and the rest of a character.
-  struct str clean = STR_INIT(SIZE_MAX);
-  str_add_utf8(&clean, text, strnlen(text, max + 4));
-  char *whole = str_take(&clean);
-  size_t length = strlen(whole);
-  if (length > max) whole[text_utf8_prefix(whole, max)] = '\0';
-  return whole;
-}
-
 void codec_add_text(json *o, const char *key, const char *text, size_t max) {
   if (text_empty(text)) return;
-  char *bounded cleanup_free = codec_bounded(text, max);
+  char *bounded cleanup_free = text_bounded(text, max);
   json_add_text(o, key, bounded);
 }
 

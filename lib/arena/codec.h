@@ -28,8 +28,6 @@ int32_t codec_count(json *o, const char *key);
 // The index of the text among `words`; `otherwise` when it is not one of them.
 int codec_enum(json *o, const char *key, const char *const *words, int count, int otherwise);
 
-// A copy that is valid UTF-8 and at most `max` bytes long, cut between characters. NULL stays NULL.
-char *codec_bounded(const char *text, size_t max);
 // Adds the bounded text; nothing for NULL and "", which mean the same in a status.
 void codec_add_text(json *o, const char *key, const char *text, size_t max);
 // Adds a count, also 0; a negative one, which the schema refuses, as 0.

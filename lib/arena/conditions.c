@@ -47,7 +47,7 @@ void conditions_decode(json *status, struct conditions *ret) {
     item->status =
         (enum condition_status)codec_enum(o, "status", status_words, array_size(status_words), CONDITION_UNKNOWN);
     item->reason = is_reason(reason) ? intern_input(reason) : intern("Unknown");
-    item->message = codec_bounded(json_text(o, "message"), BOUND_SENTENCE);
+    item->message = text_bounded(json_text(o, "message"), BOUND_SENTENCE);
     item->changed = json_time(o, "lastTransitionTime");
     item->observed = codec_int64(o, "observedGeneration", 0, CODEC_INT53_MAX, 0);
   }
@@ -64,7 +64,7 @@ json *conditions_encode(const struct conditions *c) {
     // All of these are required by the schema, so also a time that was never set is written.
     json_add_time(o, "lastTransitionTime", item->changed ? item->changed : 1000);
     json_add_text(o, "reason", item->reason);
-    char *message cleanup_free = codec_bounded(item->message ? item->message : "", BOUND_SENTENCE);
+    char *message cleanup_free = text_bounded(item->message ? item->message : "", BOUND_SENTENCE);
     json_add_text(o, "message", message);
   }
   return list;
@@ -117,7 +117,7 @@ void condition_set(struct conditions *c, const char *type, enum condition_status
   item->observed = generation;
   // Whole seconds, as they are kept: what is in memory equals what is read back.
   if (changed) item->changed = now - now % 1000;
-  char *bounded = codec_bounded(formatted, BOUND_SENTENCE);
+  char *bounded = text_bounded(formatted, BOUND_SENTENCE);
   free(item->message);
   item->message = bounded;
 }

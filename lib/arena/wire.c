@@ -137,12 +137,12 @@ static enum wire_failure failure_of(Executor__Failure f) {
 }
 
 static char *text_or_null(const char *text, size_t max) {
-  return text_empty(text) ? NULL : codec_bounded(text, max);
+  return text_empty(text) ? NULL : text_bounded(text, max);
 }
 
 static void convert(const Executor__MatchResponse *m, struct wire_result *ret) {
   *ret = (struct wire_result){
-      .match_id = codec_bounded(m->match_id, ID_MAX),
+      .match_id = text_bounded(m->match_id, ID_MAX),
       .status = status_of(m->status),
       .winner_id = text_or_null(m->winner_agent_id, ID_MAX),
       .agent_count = (unsigned)m->n_agent_results,
@@ -160,7 +160,7 @@ static void convert(const Executor__MatchResponse *m, struct wire_result *ret) {
   for (unsigned i = 0; i < ret->agent_count; i++) {
     const Executor__AgentResult *a = m->agent_results[i];
     ret->agents[i] = (struct wire_result_agent){
-        .id = codec_bounded(a->agent_id, ID_MAX),
+        .id = text_bounded(a->agent_id, ID_MAX),
         .score = a->score,
         .errors = a->errors < INT32_MAX ? (int32_t)a->errors : INT32_MAX,
         .error_message = text_or_null(a->error_message, BOUND_SENTENCE),

@@ -13,7 +13,7 @@ enum error_code wire_decode_environments(const uint8_t *bytes, size_t length, st
   const size_t count = m->n_environments;
   if (count <= WIRE_ENVIRONMENTS_MAX) {
     *ret = (struct wire_environments){.known = true, .count = count};
-    for (size_t i = 0; i < count; i++) ret->names[i] = codec_bounded(m->environments[i]->name, BOUND_NAME);
+    for (size_t i = 0; i < count; i++) ret->names[i] = text_bounded(m->environments[i]->name, BOUND_NAME);
   }
   executor__list_environments_response__free_unpacked(m, NULL);
   if (count > WIRE_ENVIRONMENTS_MAX)

@@ -136,6 +136,17 @@ void str_add_utf8(struct str *s, const char *text, size_t length) {
   }
 }
 
+char *text_bounded(const char *text, size_t max) {
+  if (!text) return NULL;
+  // Repairing never shortens, so that no more than `max` bytes can be needed, and the rest of a character.
+  struct str clean = STR_INIT(SIZE_MAX);
+  str_add_utf8(&clean, text, strnlen(text, max + 4));
+  char *whole = str_take(&clean);
+  size_t length = strlen(whole);
+  if (length > max) whole[text_utf8_prefix(whole, max)] = '\0';
+  return whole;
+}
+
 const char *text_double(double n, char ret[TEXT_DOUBLE_SIZE]) {
   if (!isfinite(n)) {
     snprintf(ret, TEXT_DOUBLE_SIZE, "%s", isnan(n) ? "NaN" : n > 0 ? "+Inf" : "-Inf");

@@ -36,6 +36,9 @@ bool text_starts(const char *text, const char *prefix);
 
 // How many bytes from the start are whole, valid UTF-8 sequences (NUL counts as one).
 size_t text_utf8_prefix(const char *text, size_t length);
+// A heap copy that is valid UTF-8 and at most `max` bytes long, cut between characters; from 4 on,
+// empty only when `text` is. NULL stays NULL.
+char *text_bounded(const char *text, size_t max);
 
 enum { TEXT_DOUBLE_SIZE = 32 };
 // The shortest decimal that reads back as the same number ("0.1"; "NaN", "+Inf", "-Inf"); returns ret.
