@@ -80,13 +80,17 @@ static int turn_order(const struct pairing_agent *a, const struct pairing_agent 
   return strcmp(a->id, b->id);
 }
 
-static bool suit(const struct crowd *c, const struct pairing_pair *pairs, size_t made, size_t a, size_t b) {
+// By what they are, whomever they have met.
+static bool may_meet(const struct crowd *c, size_t a, size_t b) {
   const struct pairing_agent *x = &c->agents[a], *y = &c->agents[b];
   int32_t distance = abs(x->elo - y->elo);
-  if (a == b || distance > pairing_range(&c->rules, x->enqueued, now) ||
-      distance > pairing_range(&c->rules, y->enqueued, now))
-    return false;
-  if (!c->rules.allow_same_owner && strcmp(x->owner, y->owner) == 0) return false;
+  return a != b && distance <= pairing_range(&c->rules, x->enqueued, now) &&
+         distance <= pairing_range(&c->rules, y->enqueued, now) &&
+         (c->rules.allow_same_owner || strcmp(x->owner, y->owner) != 0);
+}
+
+static bool suit(const struct crowd *c, const struct pairing_pair *pairs, size_t made, size_t a, size_t b) {
+  if (!may_meet(c, a, b)) return false;
   for (size_t i = 0; i < c->together_count; i++) {
     const size_t *t = c->together[i];
     if ((t[0] == a && t[1] == b) || (t[0] == b && t[1] == a)) return false;
@@ -214,12 +218,7 @@ static void check_nobody_is_left_out(const struct crowd *c, struct random *r, co
   for (size_t i = 0; left_count > 1 && i < TRIED; i++) {
     size_t both[1][2] = {{left[random_below(r, (unsigned)left_count)], left[random_below(r, (unsigned)left_count)]}};
     normalize(both, 1);
-    const struct pairing_agent *a = &c->agents[both[0][0]], *b = &c->agents[both[0][1]];
-    const int32_t distance = abs(a->elo - b->elo);
-    if (a == b || distance > pairing_range(&c->rules, a->enqueued, now) ||
-        distance > pairing_range(&c->rules, b->enqueued, now))
-      continue;
-    if (!c->rules.allow_same_owner && strcmp(a->owner, b->owner) == 0) continue;
+    if (!may_meet(c, both[0][0], both[0][1])) continue;
     assert_true(bsearch(both[0], c->together, c->together_count, sizeof(*made), compare_pairs) ||
                 bsearch(both[0], made, count, sizeof(*made), compare_pairs));
   }

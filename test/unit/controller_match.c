@@ -32,6 +32,35 @@ static int teardown(void **state) {
   return 0;
 }
 
+// The executor has been asked for the match "m", and says nothing yet.
+static void begin_game(struct world *w) {
+  w->executor_answers = false;
+  world_add_match(w, "m", "pong", "ann", "bob");
+  world_settle(w);
+}
+
+// It answers that bob's connection was lost.
+static void second_is_lost(struct world *w) {
+  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
+  w->executor_answers = true;
+  world_settle(w);
+}
+
+static void assert_played_again(struct world *w) {
+  w->game.failure[1] = WIRE_FAILURE_NONE;
+  world_wait(w, 10000, 1000);
+  assert_condition(w, "m", "Complete", "True/Completed");
+}
+
+// A match "m" in which bob is to play this submission.
+static void add_match_with(struct world *w, const char *submission) {
+  cleanup_free char *text = mem_printf(
+      "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
+      "{'agent':'bob','submission':'%s'}]}}",
+      submission);
+  world_apply(w, text);
+}
+
 static void a_match_is_played_rated_and_cleaned_up(void **state) {
   struct world *w = *state;
   w->game.winner = "ann";
@@ -132,9 +161,7 @@ static void a_match_takes_twelve_writes_and_no_event(void **state) {
 static void an_agent_plays_until_its_rating_is_written(void **state) {
   struct world *w = *state;
   w->skip[RECONCILE_QUEUE] = true;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   w->executor_answers = true;
   w->stop_after = w->writes + 1;  // the result is recorded, nobody is rated
   world_settle(w);
@@ -291,17 +318,11 @@ static void a_match_waits_for_an_executor_that_does_not_know_the_controller(void
 
 static void a_pod_that_is_taken_away_is_not_its_agents_fault(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   world_delete(w, "Pod", "m-agent-1");
-  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
-  w->executor_answers = true;
-  world_settle(w);
+  second_is_lost(w);
   assert_condition(w, "m", "Executed", "False/PodLost");
-  w->game.failure[1] = WIRE_FAILURE_NONE;
-  world_wait(w, 10000, 1000);
-  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_played_again(w);
   assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Draw");
 }
 
@@ -369,16 +390,12 @@ static void an_agent_is_not_too_late_for_time_in_which_nobody_watched_its_pod(vo
 // How an agent that is about to lose could make the match a fault of the platform, and so unrated.
 static void a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   world_patch(w, "Pod", "m-agent-1",
               "{'status':{'phase':'Failed','reason':'Evicted','message':'Pod ephemeral local storage usage exceeds the "
               "total limit of containers 128Mi. ','containerStatuses':[{'name':'agent','ready':false,"
               "'state':{'terminated':{'exitCode':137,'reason':'Error'}}}]}}");
-  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
-  w->executor_answers = true;
-  world_settle(w);
+  second_is_lost(w);
   assert_condition(w, "m", "Complete", "True/Completed");
   assert_string_equal(world_text(w, "Match", "m", "status.winner"), "ann");
   assert_string_equal(world_text(w, "Match", "m", "status.participants.1.outcome"), "Forfeit");
@@ -388,21 +405,15 @@ static void a_pod_that_is_evicted_for_its_own_use_of_disk_forfeits(void **state)
 
 static void a_pod_that_its_node_evicts_for_want_of_room_is_not_its_agents_fault(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   world_patch(w, "Pod", "m-agent-1",
               "{'status':{'phase':'Failed','reason':'Evicted','message':'The node was low on resource: "
               "ephemeral-storage. ','containerStatuses':[{'name':'agent','ready':false,"
               "'state':{'terminated':{'exitCode':137,'reason':'Error'}}}]}}");
-  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
-  w->executor_answers = true;
-  world_settle(w);
+  second_is_lost(w);
   assert_condition(w, "m", "Executed", "False/PodLost");
   // What is left of the Pod is no second fault.
-  w->game.failure[1] = WIRE_FAILURE_NONE;
-  world_wait(w, 10000, 1000);
-  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_played_again(w);
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
 }
 
@@ -432,18 +443,12 @@ static void pods_that_expire_while_they_wait_for_the_executor_are_renewed(void *
 
 static void a_pod_that_expires_in_its_game_is_not_its_agents_fault(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   world_patch(w, "Pod", "m-agent-1", EXPIRED);
-  w->game.failure[1] = WIRE_FAILURE_DISCONNECTED;
-  w->executor_answers = true;
-  world_settle(w);
+  second_is_lost(w);
   assert_condition(w, "m", "Executed", "False/PodLost");
   assert_int_equal(world_count(w, "Pod"), 0);  // the other one is as old
-  w->game.failure[1] = WIRE_FAILURE_NONE;
-  world_wait(w, 10000, 1000);
-  assert_condition(w, "m", "Complete", "True/Completed");
+  assert_played_again(w);
   assert_int_equal(world_int(w, "Match", "m", "status.attempt"), 2);
 }
 
@@ -511,9 +516,7 @@ static void what_a_container_printed_is_not_in_the_first_line(void **state) {
 
 static void an_agents_token_is_the_uid_of_its_pod(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   json *container = json_item(json_at(world_get(w, "Pod", "m-agent-0"), "spec", "containers", NULL), 0);
   json *env = json_get(container, "env"), *token = NULL;
   for (size_t i = 0; i < json_length(env); i++) {
@@ -558,9 +561,7 @@ static void an_agents_pod_is_confined_and_gets_what_its_queue_gives(void **state
 
 static void a_match_with_a_submission_of_another_agent_fails_for_good(void **state) {
   struct world *w = *state;
-  world_apply(w,
-              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
-              "{'agent':'bob','submission':'ann-v1'}]}}");
+  add_match_with(w, "ann-v1");
   world_settle(w);
   assert_condition(w, "m", "Failed", "True/SubmissionMismatch");
   assert_condition(w, "m", "Stalled", "True/SubmissionMismatch");
@@ -572,25 +573,20 @@ static void a_match_does_not_start_with_a_submission_of_an_earlier_agent_of_the_
   world_patch(w, "Submission", "bob-v1",
               "{'metadata':{'ownerReferences':[{'apiVersion':'rl-arena.io/v1alpha1','kind':'Agent','name':'bob',"
               "'uid':'of-an-earlier-bob'}]}}");
-  world_apply(w,
-              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
-              "{'agent':'bob','submission':'bob-v1'}]}}");
+  add_match_with(w, "bob-v1");
   world_settle(w);
   assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
   assert_int_equal(world_count(w, "Pod"), 0);
 }
 
 static void add_failed_version(struct world *w, const char *reason) {
-  char text[512];
-  snprintf(text, sizeof(text),
-           "{'kind':'Submission','metadata':{'name':'bob-v2'},'spec':{'agent':'bob','source':{'image':'r.test/bob:2'}},"
-           "'status':{'version':2,'conditions':[{'type':'Ready','status':'False','reason':'%s'},"
-           "{'type':'Stalled','status':'True','reason':'%s'}]}}",
-           reason, reason);
+  cleanup_free char *text = mem_printf(
+      "{'kind':'Submission','metadata':{'name':'bob-v2'},'spec':{'agent':'bob','source':{'image':'r.test/bob:2'}},"
+      "'status':{'version':2,'conditions':[{'type':'Ready','status':'False','reason':'%s'},"
+      "{'type':'Stalled','status':'True','reason':'%s'}]}}",
+      reason, reason);
   world_apply(w, text);
-  world_apply(w,
-              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
-              "{'agent':'bob','submission':'bob-v2'}]}}");
+  add_match_with(w, "bob-v2");
   world_settle(w);
 }
 
@@ -612,9 +608,7 @@ static void a_match_waits_for_the_policy_that_rejects_its_submission(void **stat
 
 static void a_match_waits_for_the_submission_that_it_asks_for(void **state) {
   struct world *w = *state;
-  world_apply(w,
-              "{'kind':'Match','metadata':{'name':'m'},'spec':{'environment':'pong','participants':[{'agent':'ann'},"
-              "{'agent':'bob','submission':'bob-v2'}]}}");
+  add_match_with(w, "bob-v2");
   world_settle(w);
   assert_condition(w, "m", "Prepared", "False/SubmissionNotReady");
   add_second_version(w, "bob");
@@ -663,9 +657,7 @@ static void a_finished_match_is_removed_after_its_ttl(void **state) {
 
 static void a_deleted_match_that_is_held_is_in_nobodys_way(void **state) {
   struct world *w = *state;
-  w->executor_answers = false;
-  world_add_match(w, "m", "pong", "ann", "bob");
-  world_settle(w);
+  begin_game(w);
   assert_int_equal(world_count(w, "Pod"), 2);
   // Somebody's finalizer holds it, and nobody takes it off.
   world_patch(w, "Match", "m",

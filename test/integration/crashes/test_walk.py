@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from .arena import LONG, Arena, Stage
 from .controller import glob_of, place_of
-from .walk import Walk, places, reference
+from .walk import Walk, reference
 
 # The lease is written by the clock, and Events are counted up when two of a kind come together: a run
 # may end without either.
@@ -35,7 +35,7 @@ def every_step(passed: Counter[str]) -> list[tuple[str, int]]:
 
 
 def test_killed_at_every_point_nothing_is_lost_and_nothing_done_twice(stage: Stage) -> None:
-    passed = places(reference(stage))
+    passed = Counter(place_of(line) for line in reference(stage))
     assert not EXPECTED - set(passed), "a place that is not passed any more is not tested any more"
     walk = Walk(stage)
     walk.go(every_step(passed))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from .arena import Arena, Stage
-from .controller import place_of
 
 AT_ONCE = int(os.environ.get("ARENA_WALKS_AT_ONCE", "2"))
 
@@ -60,7 +59,3 @@ class Walk:
             return glob, False, [what + str(error)]
         finally:
             one.close()
-
-
-def places(points: Iterable[str]) -> Counter[str]:
-    return Counter(place_of(line) for line in points)
