@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 
-from rl_arena.executor.admission import Admission
+from rl_arena.executor import admission
 from rl_arena.executor.environments import Spec
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
@@ -149,8 +149,8 @@ async def arena(
     store = Store(str(folder), "http://executor/replays", 1 << 30)
     matches = Matches(store, places, uploader)
     service = ExecutorService(specs, matches)
-    admission = [Admission(token)] if token else []
-    server = grpc.aio.server(interceptors=admission, options=(("grpc.max_receive_message_length", 60 << 20),))
+    options = (("grpc.max_receive_message_length", 60 << 20),)
+    server = grpc.aio.server(interceptors=admission.interceptors(token), options=options)
     executor_pb2_grpc.add_ExecutorServicer_to_server(service, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -31,6 +31,11 @@ async def _refuse(requests: AsyncIterator[Any], context: Any) -> NoReturn:
 REFUSAL = grpc.stream_stream_rpc_method_handler(_refuse)
 
 
+def interceptors(token: str) -> list[grpc.aio.ServerInterceptor]:
+    """Of a server that asks for this token; without one it asks for none."""
+    return [Admission(token)] if token else []
+
+
 class Admission(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     def __init__(self, token: str):
         self._wanted = f"Bearer {token}".encode()

@@ -11,9 +11,8 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from rl_arena import __version__
+from rl_arena.executor import admission, environments, late_uploads, log
 from rl_arena.executor import config as configuration
-from rl_arena.executor import environments, late_uploads, log
-from rl_arena.executor.admission import Admission
 from rl_arena.executor.matches import Matches
 from rl_arena.executor.service import ExecutorService
 from rl_arena.executor.store import Store
@@ -36,8 +35,7 @@ async def serve(config: configuration.Config, specs: dict[str, environments.Spec
     service = ExecutorService(specs, matches)
     if not config.token:
         log.warning("EXECUTOR_TOKEN is not set: whoever reaches the port can play and end matches")
-    admission = [Admission(config.token)] if config.token else []
-    server = grpc.aio.server(interceptors=admission, options=OPTIONS)
+    server = grpc.aio.server(interceptors=admission.interceptors(config.token), options=OPTIONS)
     executor_pb2_grpc.add_ExecutorServicer_to_server(service, server)
     checks = health.aio.HealthServicer()
     await checks.set("", health_pb2.HealthCheckResponse.SERVING)
