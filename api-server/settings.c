@@ -50,12 +50,15 @@ static bool is_object_name(const char *v) {
          isalnum((unsigned char)v[length - 1]);
 }
 
+static bool is_word(const char *v) {
+  for (; *v; v++)
+    if (*v <= ' ' || *v >= 0x7F) return false;
+  return true;
+}
+
 static bool is_url(const char *v) {
   const char *host = text_starts(v, "https://") ? v + 8 : text_starts(v, "http://") ? v + 7 : NULL;
-  if (!host || !(isalnum((unsigned char)*host) || *host == '[')) return false;
-  for (; *host; host++)
-    if (*host <= ' ' || *host == 0x7F) return false;
-  return true;
+  return host && (isalnum((unsigned char)*host) || *host == '[') && is_word(host);
 }
 
 static bool is_database(const char *v) {
@@ -139,12 +142,6 @@ static bool is_file(const char *v) {
 static bool is_folder(const char *v) {
   struct stat found;
   return stat(v, &found) == 0 && S_ISDIR(found.st_mode);
-}
-
-static bool is_word(const char *v) {
-  for (; *v; v++)
-    if (*v <= ' ' || *v >= 0x7F) return false;
-  return true;
 }
 
 static bool is_token(const char *v) {

@@ -107,15 +107,14 @@ static bool remove_unsettled(struct match_turn *t) {
 // it is unknown here, and may come again.
 static void expire(struct match_turn *t, const struct seat_state *seat) {
   const char *reason = condition_reason(&t->next.conditions, "Executed");
-  const bool busy = text_equal(reason, EXECUTOR_BUSY);
-  if (!busy && !text_equal(reason, EXECUTOR_FORBIDS)) {
+  if (!text_equal(reason, EXECUTOR_BUSY) && !text_equal(reason, EXECUTOR_FORBIDS)) {
     match_retry(t, seat->reason, seat->text);
     return;
   }
+  match_phase(t, "Preparing", reason);
   remove_unsettled(t);
   condition_set(&t->next.conditions, "Prepared", CONDITION_FALSE, seat->reason, t->m->meta.generation, t->now,
                 "%s It waited for the executor: the agents get new ones, and the match goes on waiting.", seat->text);
-  match_phase(t, "Preparing", busy ? EXECUTOR_BUSY : EXECUTOR_FORBIDS);
 }
 
 // Looks at both Pods; creates what is missing. True: both settled.

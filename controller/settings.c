@@ -62,12 +62,15 @@ static bool is_registry(const char *v) {
   return strlen(v) <= REGISTRY_MAX && only(v, LOWER DIGITS "._-:/") && isalnum((unsigned char)v[0]) && !strstr(v, "//");
 }
 
+static bool is_word(const char *v) {
+  for (; *v; v++)
+    if (*v <= ' ' || *v == 0x7F) return false;
+  return true;
+}
+
 static bool is_url(const char *v) {
   const char *host = without_scheme(v);
-  if (host == v || !isalnum((unsigned char)host[0])) return false;
-  for (; *host; host++)
-    if (*host <= ' ' || *host == 0x7F) return false;
-  return true;
+  return host != v && isalnum((unsigned char)host[0]) && is_word(host);
 }
 
 static bool is_repository(const char *v) {
@@ -113,9 +116,7 @@ static bool is_bool(const char *v) {
 // Goes into a header as it is.
 static bool is_token(const char *v) {
   const size_t length = strlen(v);
-  for (size_t i = 0; i < length; i++)
-    if (v[i] <= ' ' || v[i] >= 0x7F) return false;
-  return length >= 32 && length <= 512;
+  return is_word(v) && length >= 32 && length <= 512;
 }
 
 static const char *const levels[] = {
